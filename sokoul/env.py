@@ -1,0 +1,268 @@
+"""Typed configuration, read once, validated in one place.
+
+The process environment wins over `.env` in the working folder, which wins over `DATA_DIR/.env` (where `make up` keeps what
+it generated). Any variable NAME may come from the file that NAME_FILE points to. An empty value means unset.
+`ENV` is what was read; `require_complete()` stops a process that lacks something, with one line per fault.
+"""
+
+import functools
+import ipaddress
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+REREAD_SECONDS = 30.0
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not (parts.hostname or parts.path.strip("/")):
+            raise ValueError(f"must be a URL that begins with {' or '.join(s + '://' for s in schemes)}")
+        _ = parts.port  # raises ValueError on a port that is no number
+        return value
+
+    return AfterValidator(check)
+
+
+def _list(value: object) -> object:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _strong(value: str) -> str:
+    if any(len(line.encode()) < 32 for line in value.splitlines() or [""]):
+        raise ValueError("must be at least 32 bytes long")
+    return value
+
+
+def _feeds(value: object) -> object:
+    """`name=url|apikey, …` as {name: (url, key)}."""
+    if not isinstance(value, str):
+        return value
+    feeds: dict[str, tuple[str, str]] = {}
+    for item in _list(value):  # type: ignore[attr-defined]
+        name, found, rest = item.partition("=")
+        url, _, key = rest.partition("|")
+        if not found or urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("must be name=http://host/path|apikey, separated by commas")
+        feeds[name.strip()] = (url.strip(), key.strip())
+    return feeds
+
+
+HttpUrl = Annotated[str, _url("http", "https")]
+Strings = Annotated[list[str], BeforeValidator(_list)]
+Networks = Annotated[list[Network], BeforeValidator(_list)]
+Feeds = Annotated[dict[str, tuple[str, str]], BeforeValidator(_feeds)]
+Switch = bool
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Environment(BaseModel):
+    """Every variable of Sokoul; the field NAME in capitals is the variable. The description goes to `.env.example`."""
+
+    # --- required: `make up` fills in whatever is missing -----------------------------------------------------------
+    database_url: Annotated[str, _url("postgresql", "postgres")] = Field(
+        "", description="PostgreSQL, the truth of every job.", examples=["postgresql://sokoul:password@localhost:5432/sokoul_db"]
+    )
+    redis_url: Annotated[str, _url("redis", "rediss", "unix")] = Field(
+        "", description="Valkey or Redis: cache, limits, socket fan-out.", examples=["redis://:password@localhost:6379/0"]
+    )
+    nats_url: Annotated[str, _url("nats", "tls")] = Field(
+        "", description="NATS with JetStream, which carries the jobs.", examples=["nats://token@localhost:4222"]
+    )
+    tmdb_api_key: str = Field(
+        "", description="Key of The Movie Database (v3 key or v4 token); several separated by commas.", examples=["your-tmdb-key"]
+    )
+    telegram_bot_token: str = Field(
+        "", description="Token of your bot, from @BotFather.", examples=["123456:your-bot-token"]
+    )
+    jwt_secret: Annotated[str, AfterValidator(_strong)] = Field(
+        "",
+        description="Signs the API's tokens; at least 32 bytes. One a line: the first signs, all verify.",
+        examples=["the output of: openssl rand -base64 48"],
+    )
+    # --- the installation -------------------------------------------------------------------------------------------
+    port: int = Field(3000, ge=1, le=65535, description="Port of the web interface and the API.")
+    bind: str = Field("127.0.0.1", description="Address that the web server listens on; 0.0.0.0 for every network.")
+    data_dir: Path = Field(Path("var"), description="Everything that this installation keeps.")
+    download_dir: Path | None = Field(None, description="Where torrents are downloaded (default: DATA_DIR/downloads).")
+    library_dir: Path | None = Field(None, description="Where finished films and series are filed (default: DATA_DIR/library).")
+    public_url: HttpUrl | None = Field(
+        None, description="The address people use, for links; https turns on HSTS and secure cookies (default: http://localhost:PORT)."
+    )
+    allowed_hosts: Strings = Field(
+        [], description="Further host names that requests may carry (PUBLIC_URL's and loopback are always allowed)."
+    )
+    secret_key: Annotated[str, AfterValidator(_strong)] = Field(
+        "", description="Signs web sessions; at least 32 bytes (default: derived from JWT_SECRET)."
+    )
+    admin_email: str = Field("admin@localhost.localdomain", description="E-mail address of the first admin.")
+    admin_password: str = Field("", description="Password of the first admin (default: generated and printed once).")
+    email_url: str = Field(
+        "console:", description="How mail leaves: console: or smtp://user:password@host:587 (smtps:// for TLS from the start)."
+    )
+    default_language: Literal["en", "fr"] = Field("en", description="Language of people who have not chosen one.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least level that is logged.")
+    demo: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Built-in stand-ins for TMDB, indexer, Telegram and a swarm: auto where a provider is missing, on for all, off for none.",
+    )
+    # --- providers --------------------------------------------------------------------------------------------------
+    tmdb_url: HttpUrl = Field("https://api.themoviedb.org/3", description="TMDB's API.")
+    tmdb_image_url: HttpUrl = Field("https://image.tmdb.org/t/p", description="TMDB's pictures.")
+    prowlarr_url: HttpUrl | None = Field(None, description="Your Prowlarr, for instance http://localhost:9696.")
+    prowlarr_api_key: str = Field("", description="Prowlarr's API key (Settings, General).")
+    torznab_feeds: Feeds = Field({}, description="Torznab feeds: name=url|apikey, separated by commas.")
+    telegram_api_url: HttpUrl = Field("https://api.telegram.org/bot", description="Telegram's Bot API, up to the token.")
+    telegram_webhook_secret: str = Field(
+        "", description="Take updates by webhook instead of polling; the secret that Telegram must send along."
+    )
+    # --- doors ------------------------------------------------------------------------------------------------------
+    trusted_ips: Networks = Field([], description="Addresses or CIDRs that no rate limit applies to and that may read /metrics.")
+    trusted_proxies: Networks = Field([], description="Reverse proxies whose X-Forwarded-For is believed.")
+    anonymous_search: Switch = Field(True, description="May strangers search titles?")
+    metrics_token: str = Field("", description="Bearer token for /metrics (default: only loopback and TRUSTED_IPS).")
+    # --- downloads --------------------------------------------------------------------------------------------------
+    torrent_listen_interfaces: str = Field("0.0.0.0:6881,[::]:6881", description="Where the torrent client listens.")
+    seed_ratio: float = Field(1.0, ge=0, description="Stop seeding at this ratio of uploaded to downloaded bytes.")
+    seed_hours: float = Field(24, ge=0, le=24, description="Stop seeding after this many hours, whatever the ratio.")
+    metadata_timeout: Seconds = Field(600, description="Seconds that a magnet may look for its metadata.")
+    stall_timeout: Seconds = Field(3600, description="Seconds that a download may go without a byte.")
+    keep_partial: Switch = Field(False, description="Keep the files of a download that failed or was cancelled.")
+    # --- tuning -----------------------------------------------------------------------------------------------------
+    hunter_lease: Seconds = Field(20, description="Seconds after which another hunter takes over from a silent one.")
+    job_lease: Seconds = Field(30, description="Seconds after which a job of a silent worker is run again.")
+    web_threads: int = Field(8, ge=1, le=64, description="Requests that one web process works on at a time.")
+    worker_slots: int = Field(8, ge=1, le=64, description="Jobs that one worker runs at a time.")
+    database_pool: int = Field(10, ge=2, le=100, description="Database connections of one process, at most.")
+    nats_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream; 3 on a cluster of three.")
+
+    @property
+    def downloads(self) -> Path:
+        return (self.download_dir or self.data_dir / "downloads").absolute()
+
+    @property
+    def library(self) -> Path:
+        return (self.library_dir or self.data_dir / "library").absolute()
+
+    @property
+    def address(self) -> str:
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+
+REQUIRED = ("database_url", "redis_url", "nats_url", "tmdb_api_key", "telegram_bot_token", "jwt_secret")
+PROVIDERS = ("tmdb_api_key", "telegram_bot_token")
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """NAME=value lines; `#` comments, optional `export` and quotes. A missing file is an empty one."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    values: dict[str, str] = {}
+    for line in lines:
+        name, found, value = line.strip().removeprefix("export ").partition("=")
+        if found and not name.startswith("#"):
+            value = value.strip()
+            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+                value = value[1:-1]
+            values[name.strip()] = value
+    return values
+
+
+def gather(environ: dict[str, str] | None = None) -> dict[str, str]:
+    """Every variable that is set, by its name in capitals; environment over `.env` over `DATA_DIR/.env`."""
+    environ = dict(os.environ) if environ is None else environ
+    values = {**read_dotenv(Path(".env")), **{k: v for k, v in environ.items() if v}}
+    generated = Path(values.get("DATA_DIR") or "var") / ".env"
+    values = {**read_dotenv(generated), **{k: v for k, v in values.items() if v}}
+    for field in Environment.model_fields:
+        name = field.upper()
+        if path := values.get(f"{name}_FILE"):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                values[name] = ""
+    return values
+
+
+def parse(values: dict[str, str]) -> tuple[Environment, dict[str, str]]:
+    """What could be read, and {NAME: what is wrong} for the rest (which keeps its default)."""
+    known = {f: v for f in Environment.model_fields if (v := values.get(f.upper(), "").strip())}
+    faults: dict[str, str] = {}
+    while True:
+        try:
+            environment = Environment.model_validate(known)
+            break
+        except ValidationError as error:
+            for problem in error.errors():
+                field = str(problem["loc"][0])
+                faults[field.upper()] = problem["msg"].removeprefix("Value error, ")
+                known.pop(field, None)
+    for field in REQUIRED:
+        if not getattr(environment, field) and field.upper() not in faults:
+            faults[field.upper()] = "missing"
+    return environment, faults
+
+
+def explain(faults: dict[str, str]) -> str:
+    """One line a fault: the variable, what is wrong, what a good value looks like; never the value."""
+    lines = []
+    for name, fault in faults.items():
+        field = Environment.model_fields[name.lower()]
+        example = (field.examples or [None])[0]
+        default = None if field.is_required() or field.default in ("", None) else field.default
+        good = f" For example: {example}" if example else f" Default: {default}" if default is not None else ""
+        lines.append(f"{name}: {fault}. {field.description}{good}")
+    return "\n".join(lines)
+
+
+ENV, FAULTS = parse(gather())
+
+
+def require_complete() -> None:
+    """Stop the process with exit status 2 unless everything that it needs is there and well formed."""
+    if FAULTS:
+        stop(explain(FAULTS))
+
+
+def stop(message: str) -> NoReturn:
+    sys.stderr.write(message + "\n")
+    raise SystemExit(2)
+
+
+@functools.lru_cache(maxsize=64)
+def _secret_lines(name: str, _moment: int) -> tuple[str, ...]:
+    value = gather().get(name, "")
+    separator = "\n" if name == "JWT_SECRET" else ","
+    return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+
+def secrets_of(name: str) -> tuple[str, ...]:
+    """All values of a secret that may be rotated (first one preferred), re-read every 30 s; never empty-string members."""
+    return _secret_lines(name, int(time.monotonic() / REREAD_SECONDS))
+
+
+def reread() -> None:
+    """Forget what was read (SIGHUP)."""
+    _secret_lines.cache_clear()
+
+
+def example() -> str:
+    """The text of `.env.example`: every variable with its default and a sentence."""
+    blocks = ["# Sokoul's configuration. Copy to .env and fill in what you need; `make up` fills in the rest.",
+              "# The environment wins over this file. Any NAME may also be given as NAME_FILE=/path/to/file.", ""]
+    for name, field in Environment.model_fields.items():
+        default: Any = field.default
+        shown = "" if default in ("", None, [], {}) else str(default).lower() if isinstance(default, bool) else str(default)
+        required = "Required. " if name in REQUIRED else ""
+        hint = f" Example: {field.examples[0]}" if field.examples else ""
+        blocks += [f"# {required}{field.description}{hint}", f"{name.upper()}={shown}", ""]
+    return "\n".join(blocks)
