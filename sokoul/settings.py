@@ -1,0 +1,178 @@
+"""Django's settings, all from `sokoul.env`."""
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from sokoul import logs
+from sokoul.env import ENV, secrets_of
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEBUG = False
+SERVICE = next((word for word in sys.argv[1:2] if not word.startswith("-")), "sokoul")
+
+# A process without JWT_SECRET never gets past `env.require_complete()`; commands that need nothing get a random key.
+_signing = ENV.secret_key or "".join(secrets_of("JWT_SECRET")[:1]) or __import__("secrets").token_hex(32)
+SECRET_KEY = hashlib.sha256(b"sokoul sessions:" + _signing.encode()).hexdigest()
+
+HTTPS = ENV.address.startswith("https://")
+ALLOWED_HOSTS = [urlsplit(ENV.address).hostname or "localhost", "localhost", "127.0.0.1", "[::1]", *ENV.allowed_hosts]
+CSRF_TRUSTED_ORIGINS = [ENV.address]
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "sokoul",
+    "apps.feed",
+    "apps.jobs",
+    "apps.accounts",
+    "apps.media",
+    "apps.downloads",
+    "apps.bot",
+]
+MIDDLEWARE = [
+    "sokoul.request_id.middleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "sokoul.urls"
+ASGI_APPLICATION = "sokoul.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+            ]
+        },
+    }
+]
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": ENV.database_pool, "timeout": 30, "max_waiting": 100, "max_idle": 300},
+            "connect_timeout": 3,
+            "application_name": f"sokoul-{SERVICE}",
+            "options": "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+        },
+    }
+
+
+DATABASES = {"default": _database(ENV.database_url or "postgresql://unset@localhost/unset")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+_REDIS = ENV.redis_url or "redis://unset"
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": _REDIS,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": 0.3,
+            "SOCKET_TIMEOUT": 0.5,
+            "IGNORE_EXCEPTIONS": True,
+        },
+    }
+}
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [_REDIS], "prefix": "feed"},
+    }
+}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["apps.accounts.authentication.EmailOrUsernameBackend"]
+PASSWORD_HASHERS = ["apps.accounts.passwords.Argon2Hasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
+]
+LOGIN_URL = "/app/login"
+LOGIN_REDIRECT_URL = "/app/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.trusted_proxies else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# The server's own limits (sokoul.server) are tighter; this one lets the avatar through.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.permissions.SignedIn"],
+    "DEFAULT_RENDERER_CLASSES": ["sokoul.api.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["sokoul.api.OrjsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "sokoul.api.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sokoul",
+    "DESCRIPTION": "Self-hosted media automation: search, choose, download, file and play.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+LANGUAGE_CODE = ENV.default_language
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = ENV.data_dir.absolute() / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+MEDIA_ROOT = ENV.data_dir.absolute() / "uploads"
+LOGGING = logs.configuration(SERVICE, ENV.log_level)
