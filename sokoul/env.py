@@ -68,16 +68,22 @@ class Environment(BaseModel):
 
     # --- required: `make up` fills in whatever is missing -----------------------------------------------------------
     database_url: Annotated[str, _url("postgresql", "postgres")] = Field(
-        "", description="PostgreSQL, the truth of every job.", examples=["postgresql://sokoul:password@localhost:5432/sokoul_db"]
+        "",
+        description="PostgreSQL, the truth of every job.",
+        examples=["postgresql://sokoul:password@localhost:5432/sokoul_db"],
     )
     redis_url: Annotated[str, _url("redis", "rediss", "unix")] = Field(
-        "", description="Valkey or Redis: cache, limits, socket fan-out.", examples=["redis://:password@localhost:6379/0"]
+        "",
+        description="Valkey or Redis: cache, limits, socket fan-out.",
+        examples=["redis://:password@localhost:6379/0"],
     )
     nats_url: Annotated[str, _url("nats", "tls")] = Field(
         "", description="NATS with JetStream, which carries the jobs.", examples=["nats://token@localhost:4222"]
     )
     tmdb_api_key: str = Field(
-        "", description="Key of The Movie Database (v3 key or v4 token); several separated by commas.", examples=["your-tmdb-key"]
+        "",
+        description="Key of The Movie Database (v3 key or v4 token); several separated by commas.",
+        examples=["your-tmdb-key"],
     )
     telegram_bot_token: str = Field(
         "", description="Token of your bot, from @BotFather.", examples=["123456:your-bot-token"]
@@ -92,9 +98,12 @@ class Environment(BaseModel):
     bind: str = Field("127.0.0.1", description="Address that the web server listens on; 0.0.0.0 for every network.")
     data_dir: Path = Field(Path("var"), description="Everything that this installation keeps.")
     download_dir: Path | None = Field(None, description="Where torrents are downloaded (default: DATA_DIR/downloads).")
-    library_dir: Path | None = Field(None, description="Where finished films and series are filed (default: DATA_DIR/library).")
+    library_dir: Path | None = Field(
+        None, description="Where finished films and series are filed (default: DATA_DIR/library)."
+    )
     public_url: HttpUrl | None = Field(
-        None, description="The address people use, for links; https turns on HSTS and secure cookies (default: http://localhost:PORT)."
+        None,
+        description="The address people use, for links; https turns on HSTS and secure cookies (default: http://localhost:PORT).",
     )
     allowed_hosts: Strings = Field(
         [], description="Further host names that requests may carry (PUBLIC_URL's and loopback are always allowed)."
@@ -105,10 +114,13 @@ class Environment(BaseModel):
     admin_email: str = Field("admin@localhost.localdomain", description="E-mail address of the first admin.")
     admin_password: str = Field("", description="Password of the first admin (default: generated and printed once).")
     email_url: str = Field(
-        "console:", description="How mail leaves: console: or smtp://user:password@host:587 (smtps:// for TLS from the start)."
+        "console:",
+        description="How mail leaves: console: or smtp://user:password@host:587 (smtps:// for TLS from the start).",
     )
     default_language: Literal["en", "fr"] = Field("en", description="Language of people who have not chosen one.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least level that is logged."
+    )
     demo: Literal["auto", "on", "off"] = Field(
         "auto",
         description="Built-in stand-ins for TMDB, indexer, Telegram and a swarm: auto where a provider is missing, on for all, off for none.",
@@ -119,12 +131,16 @@ class Environment(BaseModel):
     prowlarr_url: HttpUrl | None = Field(None, description="Your Prowlarr, for instance http://localhost:9696.")
     prowlarr_api_key: str = Field("", description="Prowlarr's API key (Settings, General).")
     torznab_feeds: Feeds = Field({}, description="Torznab feeds: name=url|apikey, separated by commas.")
-    telegram_api_url: HttpUrl = Field("https://api.telegram.org/bot", description="Telegram's Bot API, up to the token.")
+    telegram_api_url: HttpUrl = Field(
+        "https://api.telegram.org/bot", description="Telegram's Bot API, up to the token."
+    )
     telegram_webhook_secret: str = Field(
         "", description="Take updates by webhook instead of polling; the secret that Telegram must send along."
     )
     # --- doors ------------------------------------------------------------------------------------------------------
-    trusted_ips: Networks = Field([], description="Addresses or CIDRs that no rate limit applies to and that may read /metrics.")
+    trusted_ips: Networks = Field(
+        [], description="Addresses or CIDRs that no rate limit applies to and that may read /metrics."
+    )
     trusted_proxies: Networks = Field([], description="Reverse proxies whose X-Forwarded-For is believed.")
     anonymous_search: Switch = Field(True, description="May strangers search titles?")
     metrics_token: str = Field("", description="Bearer token for /metrics (default: only loopback and TRUSTED_IPS).")
@@ -257,11 +273,16 @@ def reread() -> None:
 
 def example() -> str:
     """The text of `.env.example`: every variable with its default and a sentence."""
-    blocks = ["# Sokoul's configuration. Copy to .env and fill in what you need; `make up` fills in the rest.",
-              "# The environment wins over this file. Any NAME may also be given as NAME_FILE=/path/to/file.", ""]
+    blocks = [
+        "# Sokoul's configuration. Copy to .env and fill in what you need; `make up` fills in the rest.",
+        "# The environment wins over this file. Any NAME may also be given as NAME_FILE=/path/to/file.",
+        "",
+    ]
     for name, field in Environment.model_fields.items():
         default: Any = field.default
-        shown = "" if default in ("", None, [], {}) else str(default).lower() if isinstance(default, bool) else str(default)
+        shown = (
+            "" if default in ("", None, [], {}) else str(default).lower() if isinstance(default, bool) else str(default)
+        )
         required = "Required. " if name in REQUIRED else ""
         hint = f" Example: {field.examples[0]}" if field.examples else ""
         blocks += [f"# {required}{field.description}{hint}", f"{name.upper()}={shown}", ""]

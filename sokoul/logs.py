@@ -92,7 +92,9 @@ def configuration(service: str, level: str) -> dict[str, Any]:
             structlog.processors.JSONRenderer(default=str),
         ],
     }
-    quiet = {name: {"level": "WARNING"} for name in ("httpx", "httpcore", "telegram", "asyncio", "daphne", "django.request")}
+    quiet = {
+        name: {"level": "WARNING"} for name in ("httpx", "httpcore", "telegram", "asyncio", "daphne", "django.request")
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,

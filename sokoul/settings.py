@@ -77,6 +77,8 @@ TEMPLATES = [
 
 
 def _database(url: str) -> dict[str, Any]:
+    if not url:  # makemigrations and its like need none, and must not wait for one
+        return {"ENGINE": "django.db.backends.dummy"}
     parts = urlsplit(url)
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -97,7 +99,7 @@ def _database(url: str) -> dict[str, Any]:
     }
 
 
-DATABASES = {"default": _database(ENV.database_url or "postgresql://unset@localhost/unset")}
+DATABASES = {"default": _database(ENV.database_url)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 _REDIS = ENV.redis_url or "redis://unset"
@@ -122,6 +124,8 @@ CHANNEL_LAYERS = {
 }
 
 AUTH_USER_MODEL = "accounts.User"
+# The user name is unique whatever its case, by a constraint on lower(username) that this check does not see.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = ["apps.accounts.authentication.EmailOrUsernameBackend"]
 PASSWORD_HASHERS = ["apps.accounts.passwords.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -172,7 +176,10 @@ STATIC_ROOT = ENV.data_dir.absolute() / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Served straight from where the apps keep them: no build step between a checkout and a page.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
 MEDIA_ROOT = ENV.data_dir.absolute() / "uploads"
 LOGGING = logs.configuration(SERVICE, ENV.log_level)

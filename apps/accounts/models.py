@@ -1,0 +1,142 @@
+"""Who you are, what you may do, what you did."""
+
+import re
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.core.validators import EmailValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")
+
+
+class Role(models.TextChoices):
+    USER = "user"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, username: str, password: str | None, **fields: Any) -> "User":
+        """Raises ValidationError on a bad e-mail address or user name, IntegrityError on a taken one."""
+        user = User(email=email.strip(), username=username, **fields)
+        user.set_password(password)
+        user.full_clean(validate_unique=False, validate_constraints=False)
+        user.save(using=self._db)
+        return user
+
+    def by_login(self, login: str) -> "User | None":
+        """By e-mail address (any case) or user name (any case)."""
+        by = {"email_lower": login.lower()} if "@" in login else {"username_lower": login.lower()}
+        return self.annotate(email_lower=Lower("email"), username_lower=Lower("username")).filter(**by).first()
+
+
+class User(AbstractBaseUser):
+    email = models.CharField(max_length=254, validators=[EmailValidator()])
+    username = models.CharField(
+        max_length=32,
+        validators=[RegexValidator(USERNAME.pattern + r"\Z", "3 to 32 letters, digits, dots, dashes or underscores.")],
+    )
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.USER)
+    is_active = models.BooleanField(default=True)
+    language = models.CharField(max_length=2, choices=[("en", "English"), ("fr", "Français")], blank=True, default="")
+    avatar = models.CharField(max_length=64, blank=True, default="")
+    token_epoch = models.PositiveIntegerField(default=0, help_text="Raised to end every token of this person at once.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["email"]
+
+    class Meta:
+        db_table = "users"
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="users_email_unique"),
+            models.UniqueConstraint(Lower("username"), name="users_username_unique"),
+            models.CheckConstraint(condition=Q(username__regex=r"^[A-Za-z0-9._-]{3,32}$"), name="users_username_valid"),
+            models.CheckConstraint(condition=Q(email__contains="@"), name="users_email_valid"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="users_role_valid"),
+            models.CheckConstraint(
+                condition=Q(password__regex=r"^(argon2\$|!)"),
+                name="users_password_hashed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def is_admin(self) -> bool:
+        return self.is_active and self.role == Role.ADMIN
+
+    @property
+    def is_staff(self) -> bool:
+        return self.is_active and self.role in {Role.ADMIN, Role.MODERATOR}
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.is_admin
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return self.is_admin
+
+    def has_perms(self, perms: Any, obj: Any = None) -> bool:
+        return self.is_admin
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_admin
+
+
+class RefreshToken(models.Model):
+    """One issued refresh token. A token is used once; using it again revokes its whole family."""
+
+    jti = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    family = models.UUIDField()
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "refresh_tokens"
+        indexes = [
+            models.Index(fields=["family"], name="refresh_tokens_family"),
+            models.Index(fields=["user", "-created_at"], name="refresh_tokens_user"),
+            models.Index(fields=["expires_at"], name="refresh_tokens_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.jti)
+
+
+class AuditEntry(models.Model):
+    """The audit trail: insert-only in the database itself, hash-chained by a trigger (see the migration)."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    actor_id = models.BigIntegerField(null=True, help_text="No foreign key: the trail outlives the account.")
+    actor = models.CharField(max_length=64, blank=True, default="")
+    ip = models.GenericIPAddressField(null=True)
+    action = models.CharField(max_length=64)
+    target = models.CharField(max_length=200, blank=True, default="")
+    details = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    previous_hash = models.BinaryField(default=b"")
+    hash = models.BinaryField(default=b"")
+
+    class Meta:
+        db_table = "logs"
+        indexes = [
+            models.Index(fields=["-at"], name="logs_at"),
+            models.Index(fields=["actor_id", "-id"], name="logs_actor"),
+            models.Index(fields=["action", "-id"], name="logs_action"),
+            models.Index(fields=["request_id"], name="logs_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor or 'nobody'}"

@@ -1,0 +1,254 @@
+"""Releases that indexers offered, what was decided about them, downloads and the files they became."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from apps.media.models import Media
+
+
+class Torrent(models.Model):
+    """A release as the indexers know it; the same one from several indexers is one row."""
+
+    key = models.CharField(
+        max_length=160, unique=True, help_text="btih:<v1>, btmh:<v2>, or url:<sha256 of indexer and guid> until known."
+    )
+    title = models.CharField(max_length=1000)
+    info_hash_v1 = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - NULL is not unique, "" is
+    info_hash_v2 = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001
+    magnet = models.TextField(blank=True, default="")
+    download_url = models.TextField(blank=True, default="", help_text="The .torrent at the indexer, without any key.")
+    indexer = models.CharField(max_length=100, help_text="The indexer that it is fetched from.")
+    indexers = ArrayField(models.CharField(max_length=100), default=list, help_text="Everyone who offers it.")
+    page_url = models.TextField(blank=True, default="")
+    size = models.BigIntegerField(default=0, help_text="Bytes.")
+    seeders = models.IntegerField(default=0)
+    peers = models.IntegerField(default=0)
+    published_at = models.DateTimeField(null=True)
+    parsed = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(help_text="When an indexer last offered it.")
+
+    class Meta:
+        db_table = "torrents"
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(magnet="")
+                | ~Q(download_url="")
+                | Q(info_hash_v1__isnull=False)
+                | Q(info_hash_v2__isnull=False),
+                name="torrents_obtainable",
+            ),
+            models.CheckConstraint(
+                condition=Q(info_hash_v1__isnull=True) | Q(info_hash_v1__regex=r"^[0-9a-f]{40}$"),
+                name="torrents_v1_valid",
+            ),
+            models.CheckConstraint(
+                condition=Q(info_hash_v2__isnull=True) | Q(info_hash_v2__regex=r"^[0-9a-f]{64}$"),
+                name="torrents_v2_valid",
+            ),
+            models.CheckConstraint(
+                condition=Q(magnet="") | Q(magnet__startswith="magnet:?"), name="torrents_magnet_valid"
+            ),
+            models.CheckConstraint(condition=~Q(title=""), name="torrents_title_present"),
+            models.CheckConstraint(
+                condition=Q(size__gte=0) & Q(seeders__gte=0) & Q(peers__gte=0), name="torrents_numbers_valid"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Candidate(models.Model):
+    """What was decided about a release for one title, with every reason."""
+
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="candidates")
+    torrent = models.ForeignKey(Torrent, on_delete=models.CASCADE, related_name="candidates")
+    score = models.IntegerField(null=True, help_text="Null when rejected.")
+    reasons = models.JSONField(default=list)
+    rejections = models.JSONField(default=list)
+    season = models.SmallIntegerField(null=True, help_text="What was searched for.")
+    episode = models.SmallIntegerField(null=True)
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "candidates"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["media", "torrent", "season", "episode"], name="candidates_unique", nulls_distinct=False
+            ),
+            models.CheckConstraint(
+                condition=Q(score__isnull=False, rejections=[]) | (Q(score__isnull=True) & ~Q(rejections=[])),
+                name="candidates_rejected_with_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                models.F("media"), models.F("score").desc(nulls_last=True), models.F("id"), name="candidates_ranked"
+            ),
+            models.Index(fields=["torrent"], name="candidates_torrent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.torrent_id} for {self.media_id}: {self.score}"
+
+
+class Phase(models.TextChoices):
+    SEARCHING = "searching"
+    QUEUED = "queued"
+    METADATA = "metadata"
+    DOWNLOADING = "downloading"
+    PAUSED = "paused"
+    FILING = "filing"
+    SEEDING = "seeding"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+STATUS_OF = {
+    Phase.SEARCHING: "Pending",
+    Phase.QUEUED: "Pending",
+    Phase.METADATA: "Running",
+    Phase.DOWNLOADING: "Running",
+    Phase.PAUSED: "Running",
+    Phase.FILING: "Running",
+    Phase.SEEDING: "Completed",
+    Phase.DONE: "Completed",
+    Phase.FAILED: "Failed",
+    Phase.CANCELLED: "Failed",
+}
+ENDED = (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
+OWNED = (Phase.QUEUED, Phase.METADATA, Phase.DOWNLOADING, Phase.PAUSED, Phase.FILING, Phase.SEEDING)
+
+
+class Download(models.Model):
+    """One person's wish for one title, from the click to the end of seeding. The long-lived state machine (HOUSE)."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="downloads")
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="downloads")
+    torrent = models.ForeignKey(Torrent, on_delete=models.SET_NULL, null=True, related_name="downloads")
+    target = models.CharField(
+        max_length=100, blank=True, default="", help_text="What of a series: s01e02, s01, or a torrent's key."
+    )
+    season = models.SmallIntegerField(null=True)
+    episode = models.SmallIntegerField(null=True)
+    magnet = models.TextField(blank=True, default="")
+    swarm = models.CharField(max_length=64, blank=True, default="", help_text="Info-hash (v1, else v2) once known.")
+    name = models.CharField(max_length=1000, blank=True, default="")
+    phase = models.CharField(max_length=16, choices=Phase.choices, default=Phase.SEARCHING)
+    status = models.CharField(max_length=16, default="Pending")
+    reason = models.TextField(blank=True, default="", help_text="What people are told: why it waits or why it failed.")
+    progress = models.FloatField(default=0, help_text="Percent, 0 to 100.")
+    bytes_done = models.BigIntegerField(default=0)
+    bytes_total = models.BigIntegerField(default=0)
+    rate = models.BigIntegerField(default=0, help_text="Bytes a second.")
+    upload_rate = models.BigIntegerField(default=0)
+    uploaded = models.BigIntegerField(default=0)
+    eta = models.IntegerField(null=True, help_text="Seconds.")
+    peers = models.IntegerField(default=0)
+    bytes_received = models.BigIntegerField(
+        default=0, help_text="Payload received in all, waste and repetition included."
+    )
+    hunter = models.CharField(max_length=64, blank=True, default="", help_text="The hunter that owns it.")
+    fence = models.BigIntegerField(default=0, help_text="Raised at each claim; only its holder may write.")
+    lease_until = models.DateTimeField(null=True)
+    removal = models.CharField(
+        max_length=8, blank=True, default="", help_text="keep or delete: what a cancel wants of the files."
+    )
+    moved_at = models.DateTimeField(null=True, help_text="When the last byte arrived.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+
+    class Meta:
+        db_table = "downloads"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "media", "target"],
+                condition=~Q(phase__in=["failed", "cancelled"]),
+                name="downloads_once",
+            ),
+            models.CheckConstraint(condition=Q(phase__in=Phase.values), name="downloads_phase_valid"),
+            models.CheckConstraint(
+                condition=(Q(status="Pending") & Q(phase__in=["searching", "queued"]))
+                | (Q(status="Running") & Q(phase__in=["metadata", "downloading", "paused", "filing"]))
+                | (Q(status="Completed") & Q(phase__in=["seeding", "done"]))
+                | (Q(status="Failed") & Q(phase__in=["failed", "cancelled"])),
+                name="downloads_status_of_phase",
+            ),
+            models.CheckConstraint(condition=Q(progress__range=(0, 100)), name="downloads_progress_valid"),
+            models.CheckConstraint(
+                condition=Q(bytes_done__gte=0, bytes_total__gte=0, rate__gte=0, peers__gte=0, uploaded__gte=0),
+                name="downloads_numbers_valid",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-created_at", "-id"], name="downloads_newest"),
+            models.Index(fields=["user", "status"], name="downloads_user_status"),
+            models.Index(fields=["media"], name="downloads_media"),
+            models.Index(fields=["swarm"], name="downloads_swarm"),
+            models.Index(fields=["status", "-created_at"], name="downloads_status"),
+            models.Index(
+                fields=["lease_until"],
+                condition=~Q(phase__in=["searching", "done", "failed", "cancelled"]),
+                name="downloads_owned",
+            ),
+            models.Index(fields=["request_id"], name="downloads_request"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"download {self.pk}"
+
+
+class TorrentState(models.Model):
+    """What another hunter needs to go on where the last one was: apart from `downloads`, whose rows change each second."""
+
+    download = models.OneToOneField(Download, on_delete=models.CASCADE, primary_key=True, related_name="state")
+    metainfo = models.BinaryField(default=b"", help_text="The .torrent, once known.")
+    resume = models.BinaryField(default=b"", help_text="libtorrent's resume data.")
+    files = models.JSONField(default=list, help_text="[{index, path, size}]")
+    saved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "torrent_states"
+
+    def __str__(self) -> str:
+        return f"state of {self.download_id}"
+
+
+class LibraryFile(models.Model):
+    """A file that was filed: what the library page lists and the player plays."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="+")
+    download = models.ForeignKey(Download, on_delete=models.CASCADE, related_name="library_files")
+    index = models.IntegerField(help_text="The file's index in its torrent.")
+    path = models.TextField(help_text="Below the library folder.")
+    size = models.BigIntegerField()
+    linked = models.BooleanField(default=True, help_text="A hard link (else a copy).")
+    duration = models.FloatField(null=True, help_text="Seconds.")
+    width = models.IntegerField(null=True)
+    height = models.IntegerField(null=True)
+    video_codec = models.CharField(max_length=32, blank=True, default="")
+    audio_codec = models.CharField(max_length=32, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "library_files"
+        constraints = [
+            models.UniqueConstraint(fields=["download", "index"], name="library_files_unique"),
+            models.CheckConstraint(condition=Q(size__gte=0) & Q(index__gte=0), name="library_files_numbers_valid"),
+        ]
+        indexes = [
+            models.Index(fields=["user", "-created_at", "-id"], name="library_files_newest"),
+            models.Index(fields=["media"], name="library_files_media"),
+            models.Index(fields=["path"], name="library_files_path"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class SokoulConfig(AppConfig):
+    name = "sokoul"
+    label = "sokoul"

@@ -1,0 +1,18 @@
+"""Every address of the product. REST stands at the plan's paths and again under /api/v1/; pages under /app/."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from apps.accounts import urls as accounts
+from apps.downloads import urls as downloads
+from apps.feed import urls as feed
+from apps.jobs import urls as jobs
+from apps.media import urls as media
+
+api: list[URLPattern | URLResolver] = [*accounts.api, *media.api, *downloads.api, *jobs.api, *feed.api]
+pages: list[URLPattern | URLResolver] = [*accounts.pages, *media.pages, *downloads.pages, *feed.pages]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *api,
+    path("api/v1/", include((api, "v1"))),
+    path("app/", include((pages, "app"))),
+]
