@@ -1,7 +1,8 @@
 """Typed configuration, read once, validated in one place.
 
-The process environment wins over `.env` in the working folder, which wins over `DATA_DIR/.env` (where `make up` keeps what
-it generated). Any variable NAME may come from the file that NAME_FILE points to. An empty value means unset.
+The process environment wins over `.env` in the working folder (or the file that DOTENV names), which wins over
+`DATA_DIR/.env` (where `make up` keeps what it generated). Any variable NAME may come from the file that NAME_FILE points
+to. An empty value means unset.
 `ENV` is what was read; `require_complete()` stops a process that lacks something, with one line per fault.
 """
 
@@ -196,7 +197,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
 def gather(environ: dict[str, str] | None = None) -> dict[str, str]:
     """Every variable that is set, by its name in capitals; environment over `.env` over `DATA_DIR/.env`."""
     environ = dict(os.environ) if environ is None else environ
-    values = {**read_dotenv(Path(".env")), **{k: v for k, v in environ.items() if v}}
+    values = {**read_dotenv(Path(environ.get("DOTENV") or ".env")), **{k: v for k, v in environ.items() if v}}
     generated = Path(values.get("DATA_DIR") or "var") / ".env"
     values = {**read_dotenv(generated), **{k: v for k, v in values.items() if v}}
     for field in Environment.model_fields:

@@ -1,0 +1,88 @@
+"""What the stack needs from Linux: children that die with their parent, free ports, private files."""
+
+import ctypes
+import os
+import random
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: a preexec function must not import
+_LOWEST_PORT = 15000
+
+
+def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+    """A preexec_fn: the kernel sends `death_signal` to the child when the thread that spawned it ends.
+
+    Spawn from the main thread only; the setting survives exec and `unshare`, not setuid.
+    """
+    parent = os.getpid()
+
+    def arrange() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange
+
+
+def set_own_death_signal(death_signal: signal.Signals) -> None:
+    """This process itself gets `death_signal` when its parent ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT is no obstacle
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """A free loopback port below the range that outgoing connections use.
+
+    Inside that range a client that retries while its server is down may be given the server's own port as its source,
+    connect to itself and keep the server from coming back.
+    """
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    highest = first_ephemeral - 1 if first_ephemeral > _LOWEST_PORT + 1000 else 65535
+    for _ in range(1000):
+        port = random.randint(_LOWEST_PORT, highest)  # noqa: S311 - a port is no secret
+        if is_free(port):
+            return port
+    raise OSError("no free loopback port found")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once and whole; only its owner may read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def kill_leftovers(program: str, folder: Path) -> None:
+    """Kill every process of `program` that works in `folder`: what an earlier run left behind, perhaps frozen."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and _works_in(entry, program, folder):
+            os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _works_in(process: Path, program: str, folder: Path) -> bool:
+    try:
+        return (process / "exe").readlink().name == program and (process / "cwd").readlink() == folder
+    except OSError:  # ended meanwhile, or somebody else's
+        return False

@@ -1,0 +1,53 @@
+"""The real servers of one test session, and the environment that points the product at them.
+
+Importing this module, which tests/conftest.py does before Django's settings load, chooses ports and secrets and sets the
+environment; a server starts when the first test asks for it. Each session has its own, and they die with it, also when
+it is killed.
+"""
+
+import atexit
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+from sokoul.stack.embedded import Nats, Postgres, Server, Valkey
+
+FOLDER = Path(tempfile.mkdtemp(prefix="sokoul-tests-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+
+SERVERS: dict[str, Server] = {
+    "DATABASE_URL": Postgres(FOLDER / "postgres", durable=False),
+    "REDIS_URL": Valkey(FOLDER / "valkey"),
+    "NATS_URL": Nats(FOLDER / "nats"),
+}
+
+
+def start(name: str) -> str:
+    """Start the server behind the variable `name`; gives its URL, which the environment holds already."""
+    url = SERVERS[name].start()
+    if url != os.environ[name]:
+        raise RuntimeError(f"the port chosen for {name} was taken by another program meanwhile: run the tests again")
+    return url
+
+
+def _set_environment() -> None:
+    """Whatever the person who runs the tests has configured, the tests must not touch."""
+    documented = (Path(__file__).parent.parent / ".env.example").read_text()
+    for name in re.findall(r"^([A-Z_]+)=", documented, re.MULTILINE):
+        os.environ.pop(name, None)
+        os.environ.pop(f"{name}_FILE", None)
+    os.environ |= {name: server.claim() for name, server in SERVERS.items()}
+    os.environ |= {
+        "DOTENV": os.devnull,
+        "DJANGO_SETTINGS_MODULE": "sokoul.settings",
+        "DATA_DIR": str(FOLDER / "data"),
+        "TMDB_API_KEY": f"tmdb-{secrets.token_hex(16)}",
+        "TELEGRAM_BOT_TOKEN": f"{secrets.randbelow(10**9)}:{secrets.token_hex(17)}",
+        "JWT_SECRET": secrets.token_hex(32),
+    }
+
+
+_set_environment()
