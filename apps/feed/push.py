@@ -1,0 +1,69 @@
+"""The one sender of the feed: a row first, where it is no passing thing, then a hint to every web process.
+
+The row is the truth and the hint a convenience: a reader that missed hints reads rows. Hints go by Redis pub/sub, straight and
+not through a channel layer: one PUBLISH from any thread, one subscription a web process, whatever the number of sockets.
+"""
+
+import functools
+from typing import Any
+
+import orjson
+import redis
+from django.db import connection, transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from apps.feed.models import Event
+from sokoul import logs
+from sokoul.env import ENV
+
+log = logs.logger(__name__)
+CHANNEL = "feed"
+# Two-key advisory locks live apart from one-key ones; both numbers are only names.
+_EVERYBODY, _ONE = 0x50_4B_01, 0x50_4B_02
+
+
+@functools.cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(
+        ENV.redis_url, socket_connect_timeout=0.3, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
+    )
+
+
+def _order(user_id: int | None) -> None:
+    """Make ids ascend in commit order for every reader: writers to one person queue, a broadcast queues with everybody."""
+    with connection.cursor() as cursor:
+        if user_id is None:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_EVERYBODY])
+        else:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s, %s)",
+                [_EVERYBODY, _ONE, user_id % 2**31],
+            )
+
+
+def record(user_id: int | None, type: str, data: dict[str, Any]) -> Event:
+    """Write an event for one person, or for everybody (None), and tell the sockets on commit."""
+    with transaction.atomic():
+        _order(user_id)
+        event = Event.objects.create(user_id=user_id, type=type, data=data)
+        message = {"id": event.pk, "type": type, "at": event.at, "data": data}
+        transaction.on_commit(lambda: _hint(user_id, message))
+    return event
+
+
+def notify(user_id: int, code: str, text: str, **about: Any) -> Event:
+    """Tell one person what happened to what they asked for."""
+    return record(user_id, "notification", {"code": code, "text": text, **about})
+
+
+def progress(user_id: int, data: dict[str, Any]) -> None:
+    """Tell one person's sockets something that the next message supersedes; nothing is kept."""
+    _hint(user_id, {"type": "download.progress", "data": data})
+
+
+def _hint(user_id: int | None, message: dict[str, Any]) -> None:
+    try:
+        _redis().publish(CHANNEL, orjson.dumps({"user_id": user_id, "message": message}, option=orjson.OPT_UTC_Z))
+    except redis.RedisError as error:
+        log.warning("no hint sent, sockets will read the rows", error=type(error).__name__)
