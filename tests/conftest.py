@@ -39,10 +39,10 @@ def django_db_setup(postgres: str, django_db_setup: None) -> None:
 
     plain = connection.ops.execute_sql_flush
 
-    def flush(statements: Iterable[str]) -> None:
+    def flush(sql_list: Iterable[str]) -> None:
         """A transactional test empties every table when it is over, also the audit trail, which refuses that."""
         trigger = "TRIGGER logs_refuse_truncate"
-        plain([f"ALTER TABLE logs DISABLE {trigger}", *statements, f"ALTER TABLE logs ENABLE {trigger}"])
+        plain([f"ALTER TABLE logs DISABLE {trigger}", *sql_list, f"ALTER TABLE logs ENABLE {trigger}"])
 
     connection.ops.execute_sql_flush = flush  # type: ignore[method-assign]
 
