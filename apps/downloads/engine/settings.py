@@ -45,7 +45,7 @@ def session_params(settings: EngineSettings) -> lt.session_params:
     return params
 
 
-def _pack(settings: EngineSettings) -> dict[str, object]:
+def _pack(settings: EngineSettings) -> "lt.settings_pack":
     return {
         "listen_interfaces": settings.listen_interfaces,
         "alert_mask": _alert_mask(),
@@ -65,12 +65,18 @@ def _pack(settings: EngineSettings) -> dict[str, object]:
     }
 
 
-def _limits_off() -> dict[str, object]:
-    names = ("downloads", "seeds", "limit", "checking", "dht_limit", "tracker_limit", "lsd_limit")
-    return {f"active_{name}": -1 for name in names if name != "checking"} | {"active_checking": 1}
+def _limits_off() -> "lt.settings_pack":
+    return {
+        "active_downloads": -1,
+        "active_seeds": -1,
+        "active_limit": -1,
+        "active_tracker_limit": -1,
+        "active_dht_limit": -1,
+        "active_lsd_limit": -1,
+    }
 
 
-def _reach(*, local: bool) -> dict[str, object]:
+def _reach(*, local: bool) -> "lt.settings_pack":
     """A session on a private interface stays there; uTP, made for sharing a home's uplink, only slows it down."""
     return {
         "enable_dht": not local,
@@ -83,7 +89,7 @@ def _reach(*, local: bool) -> dict[str, object]:
     }
 
 
-def _throughput() -> dict[str, object]:
+def _throughput() -> "lt.settings_pack":
     return {
         "aio_threads": 4,
         "hashing_threads": 2,

@@ -1,0 +1,74 @@
+"""From what the caller hands in (magnet, .torrent, resume data) to what libtorrent is given."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import libtorrent as lt
+
+from apps.downloads.engine import trackers
+from apps.downloads.engine.metainfo import LOAD_LIMITS, hashes, load, parse_magnet, parse_torrent
+from apps.downloads.engine.settings import EngineSettings
+from sokoul.errors import PermanentError
+
+# Resume data carries the metadata, its hash trees and a bit for every block: more than a .torrent file may hold.
+_RESUME_LIMITS: Any = LOAD_LIMITS | {"max_buffer_size": 20_000_000, "max_decode_tokens": 3_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """`rejected` says why the resume data was not used; empty where it was, or where there was none."""
+
+    source: lt.add_torrent_params
+    tracker_urls: tuple[str, ...]
+    rejected: str
+
+    @classmethod
+    def make(
+        cls, magnet: str | None, torrent: bytes | None, resume: bytes | None, settings: EngineSettings
+    ) -> "Addition":
+        """Raises PermanentError for a bad magnet or .torrent, never for bad resume data."""
+        fresh, urls = _fresh(magnet, torrent)
+        source, rejected = fresh, ""
+        if resume:
+            try:
+                source = _resumed(resume, fresh)
+            except (RuntimeError, ValueError) as error:
+                rejected = str(error)
+        return cls(source, tuple(url for url in urls if trackers.may_ask(url, settings)), rejected)
+
+    def params(self, folder: Path, *, paused: bool) -> lt.add_torrent_params:
+        """Nothing but the torrent itself is taken over: no web seeds, no DHT nodes, no flags, no names of somebody else's."""
+        params, flags = self.source, lt.torrent_flags
+        params.save_path = str(folder)
+        params.flags = flags.update_subscribe | flags.apply_ip_filter | flags.duplicate_is_error
+        params.flags |= flags.paused if paused else 0
+        params.trackers, params.tracker_tiers = list(self.tracker_urls), [0] * len(self.tracker_urls)
+        params.url_seeds, params.http_seeds, params.dht_nodes = [], [], []
+        params.renamed_files = {}
+        params.storage_mode = lt.storage_mode_t.storage_mode_sparse
+        return params
+
+
+def _fresh(magnet: str | None, torrent: bytes | None) -> tuple[lt.add_torrent_params, tuple[str, ...]]:
+    """Parameters that know nothing of earlier sessions, and the trackers of magnet and .torrent together."""
+    link = parse_magnet(magnet) if magnet else None
+    urls = link.trackers if link else ()
+    if torrent:
+        meta = parse_torrent(torrent)
+        return load(torrent), tuple(dict.fromkeys(meta.trackers + urls))
+    if link is None:
+        raise PermanentError("A download needs a magnet link or a .torrent file.", code="bad_magnet")
+    return lt.parse_magnet_uri(link.canonical()), urls
+
+
+def _resumed(resume: bytes, fresh: lt.add_torrent_params) -> lt.add_torrent_params:
+    """Raises RuntimeError or ValueError where the data is damaged or another torrent's."""
+    params = lt.read_resume_data(resume, _RESUME_LIMITS)
+    theirs, ours = hashes(params.info_hashes), hashes(fresh.info_hashes)
+    pairs = [(a, b) for a, b in zip(theirs, ours, strict=True) if a and b]
+    if not pairs or any(a != b for a, b in pairs):
+        raise ValueError("the resume data belongs to another torrent")
+    if params.ti is None:
+        params.ti = fresh.ti
+    return params

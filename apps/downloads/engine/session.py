@@ -1,0 +1,274 @@
+"""The engine: one libtorrent session, owned by one thread."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import libtorrent as lt
+
+from apps.downloads.engine import events, trackers
+from apps.downloads.engine.add import Addition
+from apps.downloads.engine.events import EngineEvent, Progress
+from apps.downloads.engine.metainfo import parse_torrent
+from apps.downloads.engine.settings import EngineSettings, session_params
+from apps.downloads.engine.torrent import Torrent
+from sokoul.errors import PermanentError
+
+NOT_MODIFIED = 143  # libtorrent's errors::resume_data_not_modified
+CLOSE_STEP = 0.2  # seconds of one wait while closing
+
+
+class Engine:
+    """Runs torrents under the caller's own keys. Every method is called from the same thread.
+
+    Methods return at once; what comes of them is told by poll(). A key that is not in the session raises KeyError.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._session = lt.session(session_params(settings))
+        self._torrents: dict[str, Torrent] = {}
+        self._by_handle: dict[int, Torrent] = {}
+        self._out: list[EngineEvent] = []
+        self._saving = 0  # resume data asked for and not answered yet
+        self._next_look = 0.0
+        self._handlers = self._alert_handlers()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._torrents
+
+    @property
+    def keys(self) -> list[str]:
+        return list(self._torrents)
+
+    @property
+    def port(self) -> int:
+        """The TCP port that peers reach this session at; 0 while it listens nowhere."""
+        return int(self._session.listen_port())
+
+    def add(
+        self,
+        key: str,
+        *,
+        folder: Path,
+        magnet: str | None = None,
+        torrent: bytes | None = None,
+        resume: bytes | None = None,
+        paused: bool = False,
+    ) -> None:
+        """Start (or hold, where `paused`) a torrent whose files go into `folder`.
+
+        Magnet, .torrent, or both. Resume data that does not fit is dropped with ResumeRejected, and what is on disk is
+        checked instead. Raises PermanentError: bad_magnet, bad_torrent, or duplicate where the session has it already.
+        """
+        if key in self._torrents:
+            raise PermanentError("This torrent is already being downloaded.", code="duplicate", status=409)
+        addition = Addition.make(magnet, torrent, resume, self._settings)
+        try:
+            handle = self._session.add_torrent(addition.params(folder, paused=paused))
+        except RuntimeError as error:
+            raise PermanentError(f"This torrent cannot be added: {error}.", code="duplicate", status=409) from error
+        added = Torrent(key, handle)
+        self._torrents[key] = self._by_handle[hash(handle)] = added
+        if addition.rejected:
+            self._tell(events.ResumeRejected(key, addition.rejected))
+        self._metadata_known(added)
+
+    def pause(self, key: str) -> None:
+        self._torrents[key].handle.pause()
+
+    def resume(self, key: str) -> None:
+        """Go on, also after a FileError or TorrentError."""
+        torrent = self._torrents[key]
+        torrent.file_error = None
+        torrent.handle.clear_error()
+        torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
+        torrent.handle.resume()
+
+    def remove(self, key: str, *, delete_files: bool) -> None:
+        """Removed follows, once; after it the key is free."""
+        torrent = self._torrents[key]
+        if not torrent.removing:
+            torrent.removing, torrent.delete_files = True, delete_files
+            self._session.remove_torrent(torrent.handle, lt.session.delete_files if delete_files else 0)
+
+    def limit(self, key: str, download_rate: int) -> None:
+        """Bytes per second; 0 lifts it."""
+        self._torrents[key].handle.set_download_limit(download_rate)
+
+    def progress(self) -> dict[str, Progress]:
+        """Every torrent as of the last look (progress_interval), taken by poll()."""
+        return {key: torrent.progress for key, torrent in self._torrents.items() if torrent.progress}
+
+    def save_resume(self, keys: Iterable[str] | None = None, *, only_if_modified: bool = True) -> None:
+        """ResumeData follows for each of `keys` (None: all) that has something to save."""
+        flags = lt.torrent_handle.save_info_dict | (lt.torrent_handle.only_if_modified if only_if_modified else 0)
+        for key in self.keys if keys is None else keys:
+            if not self._torrents[key].removing:
+                self._torrents[key].handle.save_resume_data(flags)
+                self._saving += 1
+
+    def have(self, key: str, file_index: int, start: int, end: int) -> bool:
+        """Whether the bytes [start, end) of a file are downloaded and verified. Raises LookupError outside the file."""
+        torrent = self._torrents[key]
+        return torrent.has(torrent.span(file_index, start, end))
+
+    def on_disk(self, key: str, file_index: int, start: int, end: int) -> bool:
+        """Whether they can be read from the file now; asking again after a poll() may turn a no into a yes."""
+        torrent = self._torrents[key]
+        return torrent.on_disk(torrent.span(file_index, start, end))
+
+    def want(self, key: str, file_index: int, start: int, end: int) -> None:
+        """A reader stands at `start` and will go on from `end`: download these bytes next. RangeReady follows, once.
+
+        Ask for a few pieces at a time. Raises LookupError outside the file, or while the metadata is unknown.
+        """
+        torrent = self._torrents[key]
+        torrent.want(torrent.span(file_index, start, end))
+
+    def poll(self, timeout: float) -> list[EngineEvent]:
+        """What happened since the last call, waiting up to `timeout` seconds for something to happen."""
+        self._look()
+        if not self._out:
+            self._session.wait_for_alert(max(0, round(timeout * 1000)))
+        for alert in self._session.pop_alerts():
+            handler = self._handlers.get(type(alert))
+            if handler:
+                handler(alert)
+        for torrent in self._torrents.values():
+            if torrent.waiting:
+                self._tell_ready(torrent)
+        told, self._out = self._out, []
+        return told
+
+    def close(self, timeout: float = 20.0) -> list[EngineEvent]:
+        """Stop the traffic, save all resume data, and end the session; returns the last events. The engine is done."""
+        self._session.pause()
+        self.save_resume(only_if_modified=True)
+        deadline, told = time.monotonic() + timeout, []
+        while self._saving and time.monotonic() < deadline:
+            told += self.poll(CLOSE_STEP)
+        self._torrents.clear()
+        self._by_handle.clear()
+        del self._session
+        return told
+
+    def _tell(self, event: EngineEvent) -> None:
+        self._out.append(event)
+
+    def _look(self) -> None:
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + self._settings.progress_interval
+            self._session.post_torrent_updates(lt.torrent_handle.query_accurate_download_counters)
+
+    def _tell_ready(self, torrent: Torrent) -> None:
+        for span in torrent.ready():
+            self._tell(events.RangeReady(torrent.key, span.file_index, span.start, span.end))
+
+    def _metadata_known(self, torrent: Torrent) -> None:
+        """Peers' metadata passes the same limits as a .torrent file that somebody hands in."""
+        info = torrent.handle.torrent_file()
+        if info is None:
+            return
+        data = b"d4:info" + info.info_section() + b"e"
+        try:
+            meta = parse_torrent(data)
+        except PermanentError as error:
+            torrent.handle.pause()
+            self._tell(events.MetadataRefused(torrent.key, error.message, error.code))
+            return
+        torrent.info = info
+        self._tell(events.MetadataReceived(torrent.key, meta, data))
+
+    def _alert_handlers(self) -> dict[type, Callable[[Any], None]]:
+        """libtorrent's alert types and what is made of each. No alert outlives its handler."""
+        return {
+            lt.state_update_alert: self._on_state_update,
+            lt.metadata_received_alert: self._on(lambda torrent, _: self._metadata_known(torrent)),
+            lt.torrent_finished_alert: self._on(self._on_finished),
+            lt.cache_flushed_alert: self._on(self._on_cache_flushed),
+            lt.save_resume_data_alert: self._on_resume_data,
+            lt.save_resume_data_failed_alert: self._on_resume_failed,
+            lt.fastresume_rejected_alert: self._on(
+                lambda torrent, alert: self._tell(events.ResumeRejected(torrent.key, alert.error.message()))
+            ),
+            lt.tracker_error_alert: self._on(self._on_tracker_error),
+            lt.tracker_reply_alert: self._on(
+                lambda torrent, alert: self._tell(
+                    events.TrackerReply(torrent.key, trackers.masked(alert.url), alert.num_peers)
+                )
+            ),
+            lt.file_error_alert: self._on(self._on_file_error),
+            lt.torrent_error_alert: self._on(
+                lambda torrent, alert: self._tell(events.TorrentError(torrent.key, alert.message()))
+            ),
+            lt.torrent_conflict_alert: self._on(
+                lambda torrent, alert: self._tell(events.TorrentError(torrent.key, alert.message()))
+            ),
+            lt.torrent_removed_alert: self._on(self._on_removed),
+            lt.torrent_deleted_alert: self._on(lambda torrent, _: self._gone(torrent, "")),
+            lt.torrent_delete_failed_alert: self._on(lambda torrent, alert: self._gone(torrent, alert.error.message())),
+            lt.listen_failed_alert: lambda alert: self._tell(events.ListenFailed("", alert.message())),
+            lt.alerts_dropped_alert: lambda _: self._tell(events.Dropped("")),
+        }
+
+    def _on(self, handler: Callable[[Torrent, Any], None]) -> Callable[[Any], None]:
+        """A handler of alerts that concern one torrent; alerts of one that is gone are dropped."""
+
+        def handle(alert: Any) -> None:
+            torrent = self._by_handle.get(hash(alert.handle))
+            if torrent:
+                handler(torrent, alert)
+
+        return handle
+
+    def _on_state_update(self, alert: lt.state_update_alert) -> None:
+        for status in alert.status:
+            torrent = self._by_handle.get(hash(status.handle))
+            if torrent:
+                torrent.update(status)
+
+    def _on_finished(self, torrent: Torrent, _: Any) -> None:
+        """libtorrent says so when the last piece is verified, which is before it is written."""
+        torrent.finishing = True
+        torrent.handle.flush_cache()
+
+    def _on_cache_flushed(self, torrent: Torrent, _: Any) -> None:
+        torrent.cache_flushed()
+        if torrent.finishing and torrent.file_error is None:
+            torrent.finishing, torrent.complete = False, True
+            self._tell(events.Finished(torrent.key))
+
+    def _on_resume_data(self, alert: lt.save_resume_data_alert) -> None:
+        self._saving -= 1
+        torrent = self._by_handle.get(hash(alert.handle))
+        if torrent:
+            self._tell(events.ResumeData(torrent.key, lt.write_resume_data_buf(alert.params)))
+
+    def _on_resume_failed(self, alert: lt.save_resume_data_failed_alert) -> None:
+        self._saving -= 1
+        torrent = self._by_handle.get(hash(alert.handle))
+        if torrent and not torrent.removing and alert.error.value() != NOT_MODIFIED:
+            self._tell(events.ResumeFailed(torrent.key, alert.error.message()))
+
+    def _on_tracker_error(self, torrent: Torrent, alert: lt.tracker_error_alert) -> None:
+        message = alert.failure_reason() or alert.error.message()
+        self._tell(events.TrackerError(torrent.key, trackers.masked(alert.url), message))
+
+    def _on_file_error(self, torrent: Torrent, alert: lt.file_error_alert) -> None:
+        """libtorrent repeats it for every block that was under way (up to 64 times seen on a full disk)."""
+        if torrent.file_error is None:
+            is_system = alert.error.category().name() in ("system", "generic")
+            torrent.file_error = alert.error.value() if is_system else 0
+            torrent.handle.pause()
+            self._tell(events.FileError(torrent.key, torrent.file_error, alert.error.message()))
+
+    def _on_removed(self, torrent: Torrent, _: Any) -> None:
+        if not torrent.delete_files:
+            self._gone(torrent, "")
+
+    def _gone(self, torrent: Torrent, message: str) -> None:
+        if self._torrents.pop(torrent.key, None):
+            self._by_handle.pop(hash(torrent.handle), None)
+            self._tell(events.Removed(torrent.key, message))
