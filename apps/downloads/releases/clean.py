@@ -1,0 +1,53 @@
+"""The raw name made readable: what cannot be seen, file extensions and advertisements of sites taken away."""
+
+import re
+import unicodedata
+
+MAX_NAME = 1024
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u00a0\u2000-\u200a\u2028\u2029\u202f\u3000]")
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0f\ufeff]")
+_BRACKETS = str.maketrans({"【": "[", "】": "]", "（": "(", "）": ")", "［": "[", "］": "]", "–": "-", "—": "-"})
+_EXTENSION = re.compile(
+    r"\.(mkv|mk3d|mp4|m4v|avi|ts|m2ts|mts|wmv|mov|mpe?g|webm|flv|3gp|vob|iso|ogm|divx|rmvb|strm"
+    r"|torrent|nzb|nfo|rar|zip|7z|par2|srt|ass|sub|idx)$",
+    re.IGNORECASE,
+)
+_TLD = r"(?:com|org|net|info|biz|tv|to|me|cc|ws|re|se|si|pl|pt|ru|in|tc|lt|ag|mx|am|io|eu|fr|de|nl|it|es|cz|hu|wf|vip|site|xyz|club)"
+_SITE_PREFIX = re.compile(
+    rf"^\W*(?:www?[. ,][\w-]+[. ]{_TLD}(?:[. ]\w{{2}})?\b|[\w-]+\.{_TLD}(?=\s*\]?\s+-\s|\s*\]\s*[\w(]))\s*[\])}}]?[\s._-]*",
+    re.IGNORECASE,
+)
+_SITE = re.compile(rf"(?:^www?\.|\.{_TLD}$|torrents?\b)", re.IGNORECASE)
+_SITE_SUFFIX = re.compile(
+    rf"[\s._-]*[\[({{]\s*(?:www?\.)?[\w-]+\.{_TLD}\s*[\])}}]\s*$|[\s._-]+www\.[\w-]+\.{_TLD}$", re.IGNORECASE
+)
+
+
+def clean(name: str) -> tuple[str, str | None]:
+    """The name without noise, and its file extension (lower case, no dot) where it has one that the field knows."""
+    text = unicodedata.normalize("NFC", name[:MAX_NAME])
+    text = _INVISIBLE.sub("", _CONTROL.sub(" ", text)).translate(_BRACKETS).strip(" \"'")
+    extension = None
+    while (found := _EXTENSION.search(text)) is not None:
+        extension = extension or found.group(1).lower()
+        text = text[: found.start()].rstrip()
+    return text, extension
+
+
+def strip_site(text: str) -> str:
+    """The text without the address of a site in front or behind."""
+    rest = _SITE_PREFIX.sub("", text, count=1)
+    rest = rest if rest.strip() else text
+    return rest if rest[-1:] in ")]}" and _dashed(rest) else _SITE_SUFFIX.sub("", rest)
+
+
+def is_site(text: str) -> bool:
+    """Whether a bracket holds the address or name of a site rather than of a group."""
+    return _SITE.search(text) is not None
+
+
+def _dashed(text: str) -> bool:
+    """Whether the last bracket is tied on with a dash, as groups named after their site are: x264-[SITE.TLD]."""
+    opening = max(text.rfind("["), text.rfind("("))
+    return text[:opening].rstrip(" ").endswith("-")

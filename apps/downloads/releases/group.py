@@ -1,0 +1,152 @@
+"""Who made the release: the group's name, by the places in which the field writes it."""
+
+import re
+
+from apps.downloads.releases.clean import is_site
+from apps.downloads.releases.vocabulary import CHECKSUM, RESOLUTION_WORD, is_compound, is_tag, is_technical
+
+# What posters and indexers hang behind the group.
+_REPOST = re.compile(
+    r"(?:[-.\s](?:RP|[xX]post|postbot|NZBgeek|Obfuscat(?:ed|ion)|Scrambled|sample|Pre|AsRequested|AlternativeToRequested|BUYMORE"
+    r"|GEROV|Z0iDS3N|Chamele0n|4P(?:lanet)?|AlteZachen|RePACKPOST|WhiteRev|Rakuv\w*|1|rarbg))+$",
+    re.IGNORECASE,
+)
+# Groups that do not tie their name on with a dash or a bracket.
+_BARE = re.compile(
+    r"[\s._-](KRaLiMaRKo|BluDragon|D-Z0N3|E\.N\.D|TAoE|QxR|TMd|HQMUX|YIFY|Eml HDTeam|BEN THE MEN|LMain|Tigole(?=\)))\)?$"
+)
+_SUBS = re.compile(r"\[(?:soft|hard)subs? \(([^)]+)\)\]", re.IGNORECASE)
+_LEADING = re.compile(r"^\s*\[\s*([^\[\]]{1,60}?)\s*\][\s._-]*")
+_BRACKET = re.compile(r"[\s._-]*[\[({]\s*([^\[\](){}]*?)\s*[\])}]?[\])}]\s*$")
+_AFTER_CODEC = re.compile(r"\.(?:[xh]\.?26[456]|avc|hevc|xvid|\d\.\d)\.([^\W\d_]\w*(?:-\w+)*)$", re.IGNORECASE)
+_AFTER_BRACKET = re.compile(r"[\])]\s?-?\s?([^\W_][\w.-]*)$")
+_SPACED_DASH = re.compile(r"([^\s._\[\]()-]+)[\])]?\s-\s?(\S+)$")
+_SPLIT = re.compile(r"[\s._\[\](){}/,+]+")
+_NAME = re.compile(r"-?[^\W_][\w.'!@&+-]{0,40}")
+
+
+def split_group(text: str) -> tuple[str | None, str]:
+    """The group, or None, and the text without it."""
+    subs = _SUBS.search(text)
+    leading, rest = _leading(text)
+    trailing, shorter = _trailing(_REPOST.sub("", rest))
+    if subs:
+        return subs.group(1), rest
+    if leading and not (trailing and is_site(leading)):
+        return leading, rest
+    return trailing, shorter
+
+
+def _leading(text: str) -> tuple[str | None, str]:
+    found = _LEADING.match(text)
+    if found is None or found.end() == len(text):
+        return None, text
+    name = found.group(1)
+    words = _words(name)
+    if not words or all(is_tag(word) for word in words):
+        return None, text
+    return name, text[found.end() :]
+
+
+def _trailing(text: str) -> tuple[str | None, str]:
+    text = text.rstrip(" .")
+    if (bare := _BARE.search(text)) is not None:
+        return bare.group(1), text[: bare.start()]
+    return _bracketed(text) or _dashed(text) or _loose(text) or (None, text)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _SPLIT.split(text) if word.strip("-")]
+
+
+def _has_technical(text: str) -> bool:
+    return any(is_technical(part) for word in _words(text) for part in word.split("-")) or _numbered(text)
+
+
+def _numbered(text: str) -> bool:
+    return re.search(r"\bS\d+E?\d*|\d+x\d+", text, re.IGNORECASE) is not None
+
+
+def _bracketed(text: str) -> tuple[str, str] | None:
+    """A group in the last bracket that is not all tags: alone in it, or behind tags."""
+    rest = text
+    for _ in range(8):
+        found = _BRACKET.search(rest)
+        if found is None or found.start() == 0:
+            return None
+        before, words = (
+            rest[: found.start()],
+            [w for part in found.group(1).split() for w in [part.strip(",+/&|")] if w],
+        )
+        if rest[found.start() : found.end()].startswith("-") and found.group(1) and " " not in found.group(1):
+            return found.group(1), before
+        if words and not all(_tagged(word) for word in words):
+            return _dashed(before) or _in_bracket(words, before, rest, found)
+        rest = before
+    return None
+
+
+def _tagged(word: str) -> bool:
+    return is_tag(word) or all(is_tag(part) for part in re.split(r"[-.:+/&]", word) if part)
+
+
+def _in_bracket(words: list[str], before: str, text: str, found: re.Match[str]) -> tuple[str, str] | None:
+    last = words[-1]
+    if _tagged(last) or not _NAME.fullmatch(last.strip("-")) or is_site(last):
+        return None
+    if len(words) == 1:
+        return (last, before) if _has_technical(before) else None
+    if sum(_tagged(word) for word in words[:-1]) * 2 <= len(words) - 1:
+        return None
+    return last.split("-")[-1] if is_technical(last.split("-")[0]) else last, text[: found.start(1)] + " ".join(
+        words[:-1]
+    ) + ")"
+
+
+def _dashed(text: str) -> tuple[str, str] | None:
+    """A group tied on with a dash: XviD-GROUP, 5.1-GROUP-PART."""
+    text = text.rstrip(" .'\"")
+    spot = len(text)
+    for _ in range(4):
+        spot = text.rfind("-", 0, spot)
+        if spot <= 0:
+            return None
+        left, right = text[:spot].rstrip(".-])"), text[spot + 1 :]
+        previous = _words(left)[-1:] or [""]
+        if name := _tied(previous[0].split("-")[-1], right, text[:spot]):
+            return name, left
+    return None
+
+
+def _tied(previous: str, right: str, left: str) -> str | None:
+    words = _words(right)
+    if not words or right[0] in " ." or left[-1:] == " " or is_compound(previous, words[0]) or not is_tag(previous):
+        return None
+    if RESOLUTION_WORD.fullmatch(words[0]) or not _has_technical(left):
+        return None
+    if " " in right:
+        return right if is_technical(previous) and len(words) <= 3 and not any(map(is_tag, words)) else None
+    if len(words) > 1:
+        return words[0] if all(_tagged(word) for word in words[1:]) and not is_tag(words[0]) else None
+    if is_tag(words[0]) and not previous[-1:].isdigit():
+        return None
+    return right if _NAME.fullmatch(right) else None
+
+
+def _loose(text: str) -> tuple[str, str] | None:
+    """Places that need more care: after a spaced dash, a bracket of tags, a codec, or any word."""
+    if (
+        (found := _SPACED_DASH.search(text))
+        and (is_tag(found.group(1).split("-")[-1]))
+        and _has_technical(text[: found.start(2)])
+    ):
+        name = found.group(2)
+        if not _tagged(name) and not CHECKSUM.fullmatch(name) and is_technical(found.group(1).split("-")[-1]):
+            return name, text[: found.end(1)]
+    for pattern in (_AFTER_BRACKET, _AFTER_CODEC):
+        if (found := pattern.search(text)) and not _tagged(found.group(1)) and _has_technical(text[: found.start(1)]):
+            return found.group(1), text[: found.start(1)]
+    found = re.search(r"\s[^\s.-]+-([^\W_]\w+)$", text)
+    if found and not _tagged(found.group(1)) and is_technical((_words(text[: found.start()])[-1:] or [""])[0]):
+        return found.group(1), text[: found.start(1) - 1]
+    return None

@@ -1,0 +1,218 @@
+"""The front of a release name: the title, its year, its edition, and where the tags begin."""
+
+import re
+from dataclasses import dataclass
+
+from apps.downloads.releases.numbering import Numbering
+from apps.downloads.releases.vocabulary import LANGUAGE_WORDS, is_tag
+
+_B, _E = r"(?<![^\W_])", r"(?![^\W_])"
+_S = r"[\s._-]"
+_YEAR = re.compile(r"(?<!\d)(18[89]\d|19\d\d|20\d\d)(?![\dpx])")
+_YEARS = re.compile(r"[(\[]?((?:19|20)\d\d)\s?-\s?(?:(?:19|20)?\d\d)?[)\]]")
+# What can be no part of a title: the tags begin here at the latest.
+_HARD = re.compile(
+    rf"{_B}(?:\d{{3,4}}[pi]|4K|UHD|\d{{3,4}}x\d{{3,4}}|[xh][ ._]?26[456]|HEVC|AVC|XviD|X-viD|DivX|VC-?1|WEB[ ._-]?(?:DL|Rip|Mux|HD)\w*"
+    rf"|WEB(?=[\s._\])-]+(?:[xh][ ._]?26|\d{{3,4}}p|DD|AAC|DV|HDR|MULTI|AVC|HEVC)|\])|[mu]?Blu[ ._-]?Ray\w*|(?:UHD)?BD(?:Rip|Mux|Remux|Light|25|50)|BRRip|UHDBD\w*|MBluRay"
+    rf"|BD(?=[ ._]?(?:\d{{3,4}}p|\]|\)|x26))|BD\d{{3,4}}p|(?:UHD)?Remux|U?HD[ ._]?TV(?:Rip)?|[PS]DTV|HTDV|DSR(?:ip)?|TVRip|DVD(?:Rip|Scr|R|5|9|Mux)?|HD[ ._-]?DVD|HDRip|WEBHD"
+    rf"|HD[ ._-]?CAM|CAM[ ._-]?Rip|HD[ ._-]?TS|TELESYNC|TELECINE|DVDSCR|SCREENER|VOSTFR|TRUEFRENCH|SUBFRENCH|FHD|(?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney)[HS]D"
+    rf"|DTS(?:-?HD)?|E?-?AC-?3D?|AAC[\d.]*|FLAC|TrueHD|DDP?[ .]?[257][ .][01]|(?:8|10)[ -]?bits?|AMZN|DSNP|HMAX|ATVP){_E}",
+    re.IGNORECASE,
+)
+_SOFT = re.compile(
+    r"PROPER|REPACK\d?|RERIP|REAL|iNTERNAL|INTERNAL|LIMITED|COMPLETE|DUBBED|DUB|MULTi\d?|DL|ML|SUBBED|HDR|HDR10|DV|Hybrid|DUAL|WEB|3D|CAM|TS|TC|R5|NF|RETAIL|UNTOUCHED"
+    r"|NORDIC|VFF|VFQ|VFI|VF|WS|READNFO|DOC|HC|ITA|ENG|PL|CZ|ES|MULTiSUBS|AI|UPSCALED"
+)
+_TAIL_SOFT = re.compile(
+    r"PROPER|REPACK\d?|RERIP|REAL|INTERNAL|LIMITED|COMPLETE|DUBBED|DUB|DUBS|MULTI\d?|DL|ML|SUBBED|HDR\d*\+?|DV|HYBRID|DUAL|WEB|3D|CAM|TS|TC|R5|NF|CR|RETAIL|UNTOUCHED|WS|HR|FS|NORDIC"
+    r"|VO|DOC|HC|SYNCED|AUDIO|SUBS?|ESUBS?|EXTENDED|UNCUT|UNRATED|UNCENSORED|DIRECTORS|CUT|EDITION|VERSION|THEATRICAL|IMAX|REMASTERED|RESTORED|SD|HD|MKV|MP4|AI|RAW|MULTISUBS?|DD\d*|DDP\d*|\d|BD|DVD",
+    re.IGNORECASE,
+)
+_QUALIFIER = (
+    r"Recut|Extended|Ultimate|Director'?s|Collector'?s|Theatrical|Despecialized|Special|Rouge|Final|Assembly|Imperial|Diamond|Signature|Hunter|Rekall"
+    r"|Alternat(?:e|ive)|Producer'?s|Definitive|Deluxe|Limited|Platinum|Premium|Criterion|International|European|Unrated|Uncut|Remastered|Restored|Redux|Anniversary|Workprint|Original|Broadcast"
+)
+_ALONE = (
+    r"Extended|Director'?s|Collector'?s|Theatrical|Ultimate|Despecialized|Uncensored|Remastered|Unrated|Uncut|Open[\s._-]?Matte|IMAX|Fan[\s._-]?Edit|Restored"
+    r"|\d{2,3}(?:st|nd|rd|th)?[\s._-]Anniversary|[234]in1|Criterion[\s._-]Collection|Redux|Criterion"
+)
+_UNIT = rf"(?:\d{{2,3}}(?:st|nd|rd|th)?{_S}Anniversary{_S}(?:Edition|Cut)|(?:{_QUALIFIER})(?:{_S}Luxe)?{_S}(?:Cut|Edition|Version)|{_ALONE})"
+_EDITION = re.compile(rf"{_B}{_UNIT}(?:{_S}{_UNIT})*{_E}", re.IGNORECASE)
+_WORDS = re.compile(r"[^\s._\[\](){}/,+-]+")
+_ARTICLES = {"the", "a", "an", "le", "la", "les", "der", "die", "das", "el", "il"}
+_GLUE = " \t.-_([{/|,:+"
+_AKA = re.compile(r"[\s._]+(?:aka|a\.k\.a\.?)[\s._]+", re.IGNORECASE)
+_LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
+_OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u2e80-\ud7ff\uf900-\ufaff]")
+_MINI = re.compile(r"\s*\((?:mini-?series?|miniserie|serie|series|tv|film|movie)\)", re.IGNORECASE)
+_STAMP = re.compile(r"^\d{6}[ _]+(?=[^\W\d])")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """end: where the tags begin in the text; loose: where tags can be expected at the earliest."""
+
+    title: str
+    alternatives: tuple[str, ...]
+    year: int | None
+    edition: str | None
+    end: int
+
+
+def other_script(text: str) -> tuple[str, tuple[str, ...]]:
+    """A name led by its title in another script, “Назва / Title (2020)”: the rest, and that title."""
+    left, slash, right = text.partition(" / ")
+    if slash and _OTHER_SCRIPT.search(left) and _LATIN.match(right.lstrip()):
+        return right.lstrip(), tuple(filter(None, [re.split(r"[(\[]", left)[0].strip()]))
+    return text, ()
+
+
+def read_heading(text: str, numbering: Numbering | None) -> Heading:
+    """The heading of a film's name, or of a series' where numbering was found."""
+    return _of_series(text, numbering) if numbering is not None else _of_film(text)
+
+
+def _of_series(text: str, numbering: Numbering) -> Heading:
+    front = text[: numbering.start]
+    if (hard := _HARD.search(front)) is not None and hard.start() > 0 and numbering.start > 0:
+        front = front[: hard.start()]
+    title, alternatives = _titles(_STAMP.sub("", _MINI.sub("", front)))
+    years = [
+        int(found[1]) for found in _YEAR.finditer(front) if found.start() > 0 or found.end() < len(front.rstrip(_GLUE))
+    ]
+    rest = text[numbering.end :]
+    if not years and (after := _YEAR.search(rest)) is not None:
+        years = [int(after[1])]
+    end = len(front) if len(front) < numbering.start else numbering.end + _tags_start(rest)
+    tail = text[end:]
+    edition = _EDITION.search(tail)
+    return Heading(title, alternatives, years[-1] if years else None, _edition_text(edition), end)
+
+
+def _tags_start(rest: str) -> int:
+    """Where the tags start behind an episode's number: at the first sure tag and the tags right before it."""
+    hard = _HARD.search(rest)
+    if hard is None:
+        return 0
+    start = hard.start()
+    for word in reversed(list(_WORDS.finditer(rest, 0, start))):
+        if (
+            not _TAIL_SOFT.fullmatch(word.group())
+            and word.group().lower() not in LANGUAGE_WORDS
+            and not _upper_code(word.group())
+        ):
+            break
+        start = word.start()
+    return start
+
+
+def _upper_code(word: str) -> bool:
+    return len(word) == 2 and word.isupper() and word.isalpha()
+
+
+def _of_film(text: str) -> Heading:
+    hard = next(
+        (found for found in _HARD.finditer(text) if found.start() > 0 and _says_title(text[: found.start()])), None
+    )
+    limit = hard.start() if hard else len(text)
+    year = _pick_year(text, limit)
+    end = year.start() if year and year.start() < limit else limit
+    end, edition = _back_over_soft(text, end, bool(year and year.start() < limit))
+    if edition is None:
+        edition = _EDITION.search(text, max(end, 1))
+    title, alternatives = _titles(_MINI.sub("", text[:end]))
+    return Heading(title, alternatives, int(year[1]) if year else None, _edition_text(edition), end)
+
+
+def _says_title(front: str) -> bool:
+    """Whether there is a title before: at least one word that is not an article."""
+    words = [word.group().lower() for word in _WORDS.finditer(front)]
+    return any(word not in _ARTICLES for word in words)
+
+
+def _pick_year(text: str, limit: int) -> re.Match[str] | None:
+    """The year of a film: the last before the tags that has a title before it, else the first among them."""
+    years = [found for found in _YEAR.finditer(text) if _says_title(text[: found.start()])]
+    before = [found for found in years if found.start() < limit]
+    bracketed = [found for found in before if text[found.start() - 1] in "(["]
+    edition = _EDITION.search(text, 1)
+    if bracketed:
+        return bracketed[0]
+    if before and edition and len(before) > 1:
+        return (
+            [found for found in before if found.start() < edition.start()][-1:][0]
+            if before[0].start() < edition.start()
+            else before[-1]
+        )
+    return before[-1] if before else (years[0] if years else None)
+
+
+def _back_over_soft(text: str, end: int, year: bool) -> tuple[int, re.Match[str] | None]:
+    """The end of the title moved before tags that stand right before the year or the first sure tag."""
+    edition = next(
+        (found for found in _EDITION.finditer(text, 1, end) if not text[found.end() : end].strip(_GLUE + ")]")), None
+    )
+    if edition is not None and _says_title(text[: edition.start()]):
+        end, year = edition.start(), False
+    else:
+        edition = None
+    shouting = text[:end].upper() == text[:end]
+    for word in reversed(list(_WORDS.finditer(text, 0, end))):
+        soft = _SOFT.fullmatch(word.group()) or (word.group().lower() in LANGUAGE_WORDS and len(word.group()) > 2)
+        if year and not word.group().isupper():
+            soft = False
+        if not soft or (shouting and year) or not _says_title(text[: word.start()]):
+            break
+        end = word.start()
+    return end, edition
+
+
+def _edition_text(found: re.Match[str] | None) -> str | None:
+    return re.sub(r"[\s._]+", " ", found.group()) if found else None
+
+
+def _titles(front: str) -> tuple[str, tuple[str, ...]]:
+    """The title and other readings of it that stand beside it."""
+    parts = [part for piece in re.split(r"\s[/|]\s|\s/|/\s", front) for part in _AKA.split(piece)]
+    names = [name for part in parts if (name := _tidy(part))]
+    if not names:
+        return "", ()
+    main = names[0]
+    if _OTHER_SCRIPT.search(main) and len(names) > 1:
+        main = next((name for name in names if _LATIN.search(name) and not _OTHER_SCRIPT.search(name)), main)
+    return main, tuple(name for name in names if name != main)
+
+
+def _tidy(front: str) -> str:
+    """Words with spaces between: dots and underscores go, but stay in initials (“R.I.P.D.”)."""
+    text = front.replace("_", " ").strip()
+    if " " not in text.strip(_GLUE):
+        text = _undot(text)
+    text = re.sub(r"\s+", " ", text).strip(" \t_").rstrip("[({/|,:+ ")
+    text = re.sub(r"(?:\s+-+|^-+\s|\s\.+)+$", "", text.lstrip(" .,:)]")).rstrip()
+    while text.endswith(("(", "[", "{", " -")):
+        text = text[:-1].rstrip()
+    if text.count("(") > text.count(")"):
+        text += ")"
+    return re.sub(r"[\[({]\s*[\])}]", "", text).strip()
+
+
+def _undot(text: str) -> str:
+    pieces = text.split(".")
+    out: list[str] = []
+    for index, piece in enumerate(pieces):
+        lone = len(piece) == 1 and piece.isalpha()
+        before = index > 0 and len(pieces[index - 1]) == 1 and pieces[index - 1].isalpha()
+        after = index + 1 < len(pieces) and len(pieces[index + 1]) == 1 and pieces[index + 1].isalpha()
+        if lone and before and out:
+            out[-1] += f"{piece}."
+        elif lone and after:
+            out.append(f"{piece}.")
+        else:
+            out.append(piece)
+    return " ".join(filter(None, out))
+
+
+def words_are_tags(text: str) -> bool:
+    """Whether every word of the text is a tag."""
+    return all(is_tag(word.group()) for word in _WORDS.finditer(text))

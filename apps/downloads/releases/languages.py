@@ -1,0 +1,94 @@
+"""The languages of a release: sound, and subtitles where they are named as such."""
+
+import re
+
+from apps.downloads.releases.vocabulary import LANGUAGE_WORDS
+
+# Two letters are a language only in capitals, and some only among other languages.
+_CODES = {
+    "EN": "en", "FR": "fr", "ES": "es", "DE": "de", "IT": "it", "PT": "pt", "JA": "ja", "JP": "ja", "ZH": "zh", "KO": "ko",
+    "RU": "ru", "PL": "pl", "NL": "nl", "DA": "da", "DK": "da", "SV": "sv", "SE": "sv", "NB": "no", "NO": "no", "FI": "fi",
+    "IS": "is", "CS": "cs", "CZ": "cs", "SK": "sk", "HU": "hu", "RO": "ro", "BG": "bg", "EL": "el", "GR": "el", "TR": "tr",
+    "HE": "he", "AR": "ar", "FA": "fa", "HI": "hi", "TH": "th", "VI": "vi", "UK": "uk", "UA": "uk", "LV": "lv", "LT": "lt",
+    "ET": "et", "EE": "et", "HR": "hr", "SR": "sr", "SI": "sl", "CA": "ca", "CAT": "ca", "GB": "zh",
+}  # fmt: skip
+_ALONE = {"FR", "ES", "PL", "CZ", "SK", "HU", "RU", "JA", "JP", "DK", "PT", "BG", "RO", "TR", "UA", "LV", "LT"}
+_CHINESE = re.compile(r"[简繁中国粤][简繁中体體文语語配字外]|字幕|国漫|中字|双语|国配")
+_WORD = re.compile(r"[^\W\d_]+\d?")
+_SUBTITLE = re.compile(r"(?:e|multi)?subs?|subtitles?|subbed|subtitulado|subtitulos", re.IGNORECASE)
+_JOINED_SUBS = re.compile(r"([A-Za-z]{2,3})-?subs?", re.IGNORECASE)
+_JOINED_DUB = re.compile(r"(?:dub(?:bed)?|lektor|lek)[ ._-]?(pl)|(pl)[ ._-]?(?:dub(?:bed)?|lek(?:tor)?)", re.IGNORECASE)
+# Groups that release in one language and do not say so.
+_BY_GROUP = {"videomann": "de"}
+_MULTI = re.compile(r"\bmulti\d?\b|\bdual[ ._-]?(?:audio|áudio)?\b|\b\d?audio\b|\bmulti[ ._-]?audio\b", re.IGNORECASE)
+_GERMAN_DUAL = re.compile(r"\b[DM]L\b")
+
+
+def find_languages(tail: str, group: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(spoken, subtitled) as ISO 639-1 codes in the order of their naming; tail is what follows the title."""
+    spoken: dict[str, None] = {}
+    subtitled: dict[str, None] = {}
+    words = list(_WORD.finditer(tail))
+    codes = [_code(word.group()) for word in words]
+    for index, word in enumerate(words):
+        code = codes[index] or _short(tail, words, codes, index)
+        if code is not None:
+            target = subtitled if _is_subtitle(tail, words, codes, index) else spoken
+            target.setdefault(code)
+        elif joined := _JOINED_SUBS.fullmatch(word.group()):
+            if (code := _code(joined[1]) or _CODES.get(joined[1].upper())) is not None:
+                subtitled.setdefault(code)
+    if _JOINED_DUB.search(tail):
+        spoken.setdefault("pl")
+    if _CHINESE.search(f"{tail} {group or ''}"):
+        spoken.setdefault("zh")
+    for name in (group or "").lower(), *(word.group().lower() for word in words):
+        if name in _BY_GROUP:
+            spoken.setdefault(_BY_GROUP[name])
+    return tuple(spoken), tuple(subtitled)
+
+
+def is_multi(tail: str, languages: tuple[str, ...]) -> bool:
+    """Whether the release has several sound tracks: it says so, or names several languages, or German and DL."""
+    return len(languages) > 1 or bool(_MULTI.search(tail) or ("de" in languages and _GERMAN_DUAL.search(tail)))
+
+
+def _code(word: str) -> str | None:
+    return LANGUAGE_WORDS.get(word.lower())
+
+
+def _short(tail: str, words: list[re.Match[str]], codes: list[str | None], index: int) -> str | None:
+    word = words[index].group()
+    code = _CODES.get(word)
+    if code is None:
+        return None
+    before, after = (
+        tail[words[index].start() - 1 : words[index].start()],
+        tail[words[index].end() : words[index].end() + 1],
+    )
+    if word == "GB":
+        return code if before == "[" and after == "]" else None
+    near = [words[i].group() for i in (index - 1, index + 1) if 0 <= i < len(words)]
+    tied = (before in "+/-[(&,|" and before != "") or (after in "+/-])&,|" and after != "")
+    if (
+        any(other in _CODES or _code(other) for other in near)
+        or (word in _ALONE and before != "")
+        or (tied and before in "[(" and after in "])")
+    ):
+        return code
+    return None
+
+
+def _is_subtitle(tail: str, words: list[re.Match[str]], codes: list[str | None], index: int) -> bool:
+    """Sub Ita, Eng Sub: next to the word, and not the end of a list of sound tracks."""
+    after = words[index + 1] if index + 1 < len(words) else None
+    if after is not None and _SUBTITLE.fullmatch(after.group()):
+        gap = tail[words[index].end() : after.start()]
+        listed = index > 0 and codes[index - 1] is not None
+        return gap in {" ", ".", "_", "-"} and not listed
+    for back in range(index - 1, -1, -1):
+        if _SUBTITLE.fullmatch(words[back].group()):
+            return tail[words[back].end() : words[back].end() + 1] in {" ", ".", "_", "-", ":"}
+        if codes[back] is None:
+            return False
+    return False

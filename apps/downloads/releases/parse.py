@@ -1,0 +1,97 @@
+"""Release names: from the text that indexers carry to typed facts."""
+
+import re
+
+from apps.downloads.releases import quality
+from apps.downloads.releases.clean import clean, strip_site
+from apps.downloads.releases.group import split_group
+from apps.downloads.releases.heading import Heading, other_script, read_heading
+from apps.downloads.releases.languages import find_languages, is_multi
+from apps.downloads.releases.name import ReleaseName, to_json
+from apps.downloads.releases.numbering import Numbering, find_numbering
+
+__all__ = ["ReleaseName", "parse", "to_json"]
+
+_CHECKSUM = re.compile(r"[\[(]([0-9A-Fa-f]{8})[\])]")
+_SAMPLE = re.compile(r"(?<![^\W_])sample(?![^\W_])", re.IGNORECASE)
+_PROPER = re.compile(r"(?<![^\W_])proper(?![^\W_])", re.IGNORECASE)
+_REPACK = re.compile(r"(?<![^\W_])(?:repack\d?|rerip)(?![^\W_])", re.IGNORECASE)
+_REAL = re.compile(r"(?<![^\W_])REAL(?![^\W_])")
+_VERSION = re.compile(
+    r"(?<=\d)v([2-9])(?![^\W_])|(?<![^\W_])[\[(]?v([2-9])(?![^\W_])|(?<![^\W_])(?:repack|proper)([2-9])(?![^\W_])",
+    re.IGNORECASE,
+)
+_THREE_D = re.compile(r"(?<![^\W_])(?:3D|H-?SBS|H-?OU|Half-?(?:SBS|OU))(?![^\W_])", re.IGNORECASE)
+_HARDCODED = re.compile(r"(?<![^\W_])(?:HC|HARDCODED|hardsubs?|KORSUBS?)(?![^\W_])", re.IGNORECASE)
+_COMPLETE = re.compile(
+    r"(?<![^\W_])(?:complete|completa|integrale?|batch|the[ ._]complete[ ._]series)(?![^\W_])", re.IGNORECASE
+)
+_DUBBED = re.compile(r"(?<![^\W_])(?:dub(?:bed|s)?|dublado|synced)(?![^\W_])|(?:PL|Ro|Heb)-?dub", re.IGNORECASE)
+_SPECIAL = re.compile(r"(?<![^\W_])(?:OVA|OAD|ONA|specials?|SP)(?![^\W_])", re.IGNORECASE)
+
+
+def parse(name: str) -> ReleaseName:
+    """The facts that a release name gives. Any text is accepted, 1,024 characters of it are read, nothing is raised."""
+    text, container = clean(name)
+    text, others = other_script(strip_site(text))
+    checksum = _CHECKSUM.search(text)
+    group, body = split_group(text)
+    numbering = find_numbering(body, anime=group is not None and text.lstrip().startswith("["))
+    heading = read_heading(body, numbering)
+    return _facts(name[:1024], body, group, container, checksum[1] if checksum else None, numbering, heading, others)
+
+
+def _facts(
+    raw: str, body: str, group: str | None, container: str | None, checksum: str | None,
+    numbering: Numbering | None, heading: Heading, others: tuple[str, ...],
+) -> ReleaseName:  # fmt: skip
+    number = numbering or Numbering(0, 0)
+    tail = f" {body[heading.end :]} "
+    found_source, found_resolution = quality.find_source(tail, container), quality.find_resolution(tail)
+    codec = quality.find_codec(tail)
+    source, resolution = quality.assume(found_source, found_resolution, tail, codec)
+    assumed = [*number.assumed]
+    assumed += [
+        field
+        for field, old, new in (("source", found_source.name, source), ("resolution", found_resolution, resolution))
+        if old != new
+    ]
+    languages, subtitles = find_languages(tail, group)
+    version = _VERSION.search(body)
+    return ReleaseName(
+        raw=raw,
+        title=heading.title,
+        alternative_titles=(*others, *heading.alternatives),
+        year=heading.year,
+        seasons=number.seasons,
+        episodes=number.episodes,
+        absolute_episode=number.absolute,
+        air_date=number.air_date,
+        complete=_COMPLETE.search(tail) is not None,
+        special=0 in number.seasons or _SPECIAL.search(tail) is not None,
+        resolution=resolution,
+        source=source,
+        remux=found_source.remux,
+        codec=codec,
+        bit_depth=quality.find_bit_depth(tail),
+        hdr=quality.find_hdr(tail),
+        audio=quality.find_audio(tail),
+        channels=quality.find_channels(tail),
+        languages=languages,
+        subtitles=subtitles,
+        multi=is_multi(tail, languages),
+        dubbed=_DUBBED.search(tail) is not None,
+        group=group,
+        edition=heading.edition,
+        proper=_PROPER.search(tail) is not None,
+        repack=_REPACK.search(tail) is not None,
+        real=_REAL.search(tail) is not None,
+        version=int(next(filter(None, version.groups()))) if version else None,
+        three_d=_THREE_D.search(tail) is not None,
+        hardcoded=_HARDCODED.search(tail) is not None,
+        service=quality.find_service(tail),
+        container=container,
+        checksum=checksum.upper() if checksum else None,
+        sample=_SAMPLE.search(tail) is not None or _SAMPLE.match(body) is not None,
+        assumed=tuple(assumed),
+    )

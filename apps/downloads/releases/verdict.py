@@ -1,0 +1,55 @@
+"""Why a release is refused or gets its points: a stable code, its parameters, and the sentence for people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SENTENCES: Mapping[str, str] = {
+    # What it is (match).
+    "wrong_title": "The title is “{found}”, wanted is “{wanted}”.",
+    "wrong_year": "The year is {found}, wanted is {wanted}.",
+    "wrong_kind": "This is {found}, wanted is {wanted}.",
+    "wrong_season": "It holds season {found}, wanted is season {wanted}.",
+    "wrong_episode": "It holds episode {found}, wanted is episode {wanted}.",
+    # How good it is (rank), refusals.
+    "cam": "It was filmed in a cinema (CAM).",
+    "telesync": "It was filmed in a cinema with direct sound (telesync).",
+    "telecine": "It was copied from a cinema reel (telecine).",
+    "screener": "It is a preview copy (screener).",
+    "workprint": "It is an unfinished version (workprint).",
+    "source_unwanted": "Its source, {found}, is not wanted by the profile.",
+    "resolution_unwanted": "Its resolution, {found}, is not wanted by the profile.",
+    "sample": "It is a sample, not the whole.",
+    "blocked_word": "Its name has the blocked word “{word}”.",
+    "missing_word": "Its name has none of the required words: {words}.",
+    "wrong_language": "Its languages are {found}, wanted is {wanted}.",
+    "too_small": "It has {found} MB a minute, at least {wanted} are wanted.",
+    "too_large": "It has {found} MB a minute, at most {wanted} are wanted.",
+    "too_few_seeders": "It has {found} seeders, at least {wanted} are wanted.",
+    # How good it is, points.
+    "resolution": "Resolution {found}.",
+    "source": "Source {found}.",
+    "codec": "Video codec {found}.",
+    "hdr": "Colours: {found}.",
+    "audio": "Sound: {found}.",
+    "language": "Language: {found}.",
+    "proper": "A corrected release ({found}).",
+    "hardcoded": "Subtitles are burnt into the picture.",
+    "preferred_word": "Its name has the preferred word “{word}”.",
+    "seeders": "{found} seeders.",
+    "size": "{found} MB a minute; about {wanted} are preferred.",
+    "year_missing": "The name gives no year.",
+    "year_near": "The year is {found} instead of {wanted}.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One finding about a release. points is 0 for a refusal."""
+
+    code: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    points: int = 0
+
+    def sentence(self) -> str:
+        """The finding in plain English, with what was found and what was wanted."""
+        return SENTENCES[self.code].format_map(self.params)
