@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from sokoul import logs
-from sokoul.errors import PermanentError, SokoulError, as_response, problem_response
+from sokoul.errors import PROBLEM_JSON, PermanentError, SokoulError, as_response, problem_response
 
 log = logs.logger(__name__)
 MAX_LIMIT = 100
@@ -49,6 +49,24 @@ class StrictSerializer(serializers.Serializer[Any]):
         if isinstance(data, Mapping) and (unknown := [str(key) for key in data if key not in self.fields]):
             raise serializers.ValidationError({key: ["This field is not known."] for key in unknown[:20]})
         return super().to_internal_value(data)
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """What every error looks like (RFC 9457)."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What is wrong and what to do, for people.")
+    request_id = serializers.CharField()
+    errors = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field."
+    )
+
+
+def problems(*statuses: int) -> dict[tuple[int, str], type[ProblemSerializer]]:
+    """For `extend_schema(responses={200: …, **problems(400, 401)})`."""
+    return {(status, PROBLEM_JSON): ProblemSerializer for status in statuses}
 
 
 S = TypeVar("S", bound=StrictSerializer)

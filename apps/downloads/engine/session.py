@@ -16,7 +16,7 @@ from apps.downloads.engine.torrent import Torrent
 from sokoul.errors import PermanentError
 
 NOT_MODIFIED = 143  # libtorrent's errors::resume_data_not_modified
-CLOSE_STEP = 0.2  # seconds of one wait while closing
+QUIET = 200  # milliseconds without an alert: nothing more is coming
 
 
 class Engine:
@@ -81,7 +81,7 @@ class Engine:
     def resume(self, key: str) -> None:
         """Go on, also after a FileError or TorrentError."""
         torrent = self._torrents[key]
-        torrent.file_error = None
+        torrent.failed = False
         torrent.handle.clear_error()
         torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
         torrent.handle.resume()
@@ -147,8 +147,9 @@ class Engine:
         self._session.pause()
         self.save_resume(only_if_modified=True)
         deadline, told = time.monotonic() + timeout, []
-        while self._saving and time.monotonic() < deadline:
-            told += self.poll(CLOSE_STEP)
+        # Until it is quiet: a session that ends before its trackers were told good-bye blocks for stop_tracker_timeout.
+        while (self._session.wait_for_alert(QUIET) or self._saving) and time.monotonic() < deadline:
+            told += self.poll(0)
         self._torrents.clear()
         self._by_handle.clear()
         del self._session
@@ -200,12 +201,8 @@ class Engine:
                 )
             ),
             lt.file_error_alert: self._on(self._on_file_error),
-            lt.torrent_error_alert: self._on(
-                lambda torrent, alert: self._tell(events.TorrentError(torrent.key, alert.message()))
-            ),
-            lt.torrent_conflict_alert: self._on(
-                lambda torrent, alert: self._tell(events.TorrentError(torrent.key, alert.message()))
-            ),
+            lt.torrent_error_alert: self._on(self._on_torrent_error),
+            lt.torrent_conflict_alert: self._on(self._on_torrent_error),
             lt.torrent_removed_alert: self._on(self._on_removed),
             lt.torrent_deleted_alert: self._on(lambda torrent, _: self._gone(torrent, "")),
             lt.torrent_delete_failed_alert: self._on(lambda torrent, alert: self._gone(torrent, alert.error.message())),
@@ -236,7 +233,7 @@ class Engine:
 
     def _on_cache_flushed(self, torrent: Torrent, _: Any) -> None:
         torrent.cache_flushed()
-        if torrent.finishing and torrent.file_error is None:
+        if torrent.finishing and not torrent.failed:
             torrent.finishing, torrent.complete = False, True
             self._tell(events.Finished(torrent.key))
 
@@ -258,11 +255,17 @@ class Engine:
 
     def _on_file_error(self, torrent: Torrent, alert: lt.file_error_alert) -> None:
         """libtorrent repeats it for every block that was under way (up to 64 times seen on a full disk)."""
-        if torrent.file_error is None:
-            is_system = alert.error.category().name() in ("system", "generic")
-            torrent.file_error = alert.error.value() if is_system else 0
+        if not torrent.failed:
+            torrent.failed = True
             torrent.handle.pause()
-            self._tell(events.FileError(torrent.key, torrent.file_error, alert.error.message()))
+            is_system = alert.error.category().name() in ("system", "generic")
+            errno = alert.error.value() if is_system else 0
+            self._tell(events.FileError(torrent.key, errno, alert.error.message()))
+
+    def _on_torrent_error(self, torrent: Torrent, alert: Any) -> None:
+        if not torrent.failed:
+            torrent.failed = True
+            self._tell(events.TorrentError(torrent.key, alert.message()))
 
     def _on_removed(self, torrent: Torrent, _: Any) -> None:
         if not torrent.delete_files:

@@ -38,7 +38,7 @@ class Torrent:
     progress: Progress | None = None
     finishing: bool = False  # every piece is verified, and the flush that Finished waits for is under way
     complete: bool = False
-    file_error: int | None = None  # the error already told
+    failed: bool = False  # an error was told; the next ones are its echo, until resume()
     removing: bool = False
     delete_files: bool = False
     flushed: set[int] = field(default_factory=set)  # pieces known to be in their files

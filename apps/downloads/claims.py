@@ -1,0 +1,114 @@
+"""Who owns which download: leases with a fencing token (HOUSE: "A download is not a job")."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+from apps.downloads.models import OWNED
+from sokoul.env import ENV
+
+_CLAIM_LOCK = 0x50_4B_03  # a name, nothing more: claims queue, so that one swarm never gets two owners
+
+
+@dataclass(slots=True)
+class Claim:
+    """A download as its owner last read it. `fence` goes into the WHERE of everything that the owner writes."""
+
+    id: int
+    user_id: int
+    media_id: int
+    swarm: str
+    phase: str
+    removal: str
+    fence: int
+    magnet: str
+    age: float  # seconds in the present phase's wait: since it was started
+    idle: float  # seconds since the last byte
+    seeded: float  # seconds since it was complete
+    request_id: str
+
+
+_COLUMNS = """id, user_id, media_id, swarm, phase, removal, fence, magnet,
+    coalesce(extract(epoch FROM now() - started_at), 0)::float8,
+    coalesce(extract(epoch FROM now() - moved_at), 0)::float8,
+    coalesce(extract(epoch FROM now() - completed_at), 0)::float8, request_id"""
+_NEEDS_HUNTER = "(phase = ANY(%(owned)s) OR removal <> '') AND swarm <> ''"
+
+
+def _claims(sql: str, **values: Any) -> list[Claim]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"owned": [str(phase) for phase in OWNED], "lease": ENV.hunter_lease, **values})
+        return [Claim(*row) for row in cursor.fetchall()]
+
+
+def take(hunter: str, limit: int) -> list[Claim]:
+    """Claim downloads that nobody holds; never one whose swarm another living hunter holds."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
+        return _claims(
+            f"""UPDATE downloads SET hunter = %(hunter)s, fence = fence + 1,
+                    lease_until = now() + make_interval(secs => %(lease)s)
+                WHERE id IN (
+                    SELECT id FROM downloads d
+                    WHERE {_NEEDS_HUNTER} AND (lease_until IS NULL OR lease_until < now())
+                      AND NOT EXISTS (
+                          SELECT 1 FROM downloads o WHERE o.swarm = d.swarm AND o.hunter <> %(hunter)s
+                            AND o.lease_until >= now() AND o.id <> d.id)
+                    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+                RETURNING {_COLUMNS}""",  # noqa: S608 - constants only
+            hunter=hunter,
+            limit=limit,
+        )
+
+
+def renew(hunter: str) -> list[Claim]:
+    """Prolong every lease that this hunter still holds; what is not in the answer belongs to somebody else or to nobody."""
+    return _claims(
+        f"""UPDATE downloads SET lease_until = now() + make_interval(secs => %(lease)s)
+            WHERE hunter = %(hunter)s AND {_NEEDS_HUNTER} RETURNING {_COLUMNS}""",  # noqa: S608
+        hunter=hunter,
+    )
+
+
+def read(hunter: str) -> list[Claim]:
+    """The same without prolonging: what people asked for since."""
+    return _claims(
+        f"SELECT {_COLUMNS} FROM downloads WHERE hunter = %(hunter)s AND {_NEEDS_HUNTER}",  # noqa: S608
+        hunter=hunter,
+    )
+
+
+def release(hunter: str) -> None:
+    """Give everything back at once, for another hunter to go on (SIGTERM)."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE downloads SET hunter = '', lease_until = NULL WHERE hunter = %s", [hunter])
+
+
+def cleaned(download_id: int, fence: int) -> None:
+    """The files that a removal asked for are gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE downloads SET removal = '', hunter = '', lease_until = NULL WHERE id = %s AND fence = %s",
+            [download_id, fence],
+        )
+
+
+def write_progress(rows: list[dict[str, Any]]) -> None:
+    """Every download's numbers in one statement; rows whose fence no longer holds are left alone."""
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE downloads d SET progress = n.progress, bytes_done = n.bytes_done, bytes_total = n.bytes_total,
+                   rate = n.rate, upload_rate = n.upload_rate, uploaded = n.uploaded, eta = n.eta, peers = n.peers,
+                   bytes_received = n.received,
+                   reason = n.reason, moved_at = CASE WHEN n.moved THEN now() ELSE d.moved_at END
+               FROM jsonb_to_recordset(%s::jsonb) AS n(id bigint, fence bigint, progress float8, bytes_done bigint,
+                   bytes_total bigint, rate bigint, upload_rate bigint, uploaded bigint, eta int, peers int,
+                   received bigint, reason text, moved boolean)
+               WHERE d.id = n.id AND d.fence = n.fence AND d.phase IN ('metadata', 'downloading', 'seeding')""",
+            [json.dumps(rows)],
+        )

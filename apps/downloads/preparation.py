@@ -1,0 +1,113 @@
+"""Job `hunter.start`: from a chosen release or magnet to a wish that any hunter can take up."""
+
+from dataclasses import asdict
+from pathlib import PurePosixPath
+
+from django.db import transaction
+
+from apps.downloads import indexers, rows
+from apps.downloads.engine.metainfo import MetaInfo, TorrentFile, parse_magnet, parse_torrent
+from apps.downloads.models import Download, Phase, Torrent, TorrentState
+from sokoul.errors import PermanentError
+
+VIDEO = frozenset(
+    {".mkv", ".mp4", ".m4v", ".avi", ".mov", ".webm", ".ts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"}
+)
+EXECUTABLE = frozenset(
+    {
+        ".exe",
+        ".scr",
+        ".bat",
+        ".cmd",
+        ".com",
+        ".msi",
+        ".lnk",
+        ".js",
+        ".jse",
+        ".vbs",
+        ".vbe",
+        ".wsf",
+        ".ps1",
+        ".jar",
+        ".hta",
+        ".pif",
+    }
+)
+
+
+def check_content(files: tuple[TorrentFile, ...]) -> None:
+    """Refuse, before a byte is downloaded, what has nothing to play or hides a program. Raises PermanentError."""
+    endings = {PurePosixPath(file.path).suffix.lower() for file in files}
+    if programs := sorted(endings & EXECUTABLE):
+        raise PermanentError(f"This release holds a program ({', '.join(programs)}) and was refused.", code="dangerous")
+    if not endings & VIDEO:
+        raise PermanentError("This release holds no playable video.", code="no_video")
+
+
+def prepare(download_id: int) -> None:
+    """Find out which swarm it is and what it holds, and queue it. Doing it twice changes nothing.
+
+    Raises TransientError when the indexer does not answer, PermanentError when the release cannot be used.
+    """
+    download = Download.objects.select_related("torrent").filter(pk=download_id).first()
+    if download is None or download.phase != Phase.QUEUED or download.swarm:
+        return
+    magnet = download.magnet or (download.torrent.magnet if download.torrent else "")
+    torrent_file = b""
+    if not magnet and download.torrent:
+        magnet, torrent_file = _fetch(download.torrent)
+    if torrent_file:
+        meta = parse_torrent(torrent_file)
+        check_content(meta.files)
+        _queue(download, meta.info_hash_v1, meta.info_hash_v2, magnet, torrent_file, meta)
+    else:
+        link = parse_magnet(magnet)
+        _queue(download, link.info_hash_v1, link.info_hash_v2, magnet, b"", None)
+
+
+def _fetch(torrent: Torrent) -> tuple[str, bytes]:
+    """The release's magnet or its .torrent, whichever the indexer has."""
+    if torrent.download_url:
+        fetched = indexers.fetch_torrent(torrent)
+        return (fetched, b"") if isinstance(fetched, str) else ("", fetched)
+    if torrent.info_hash_v1:
+        return f"magnet:?xt=urn:btih:{torrent.info_hash_v1}", b""
+    return f"magnet:?xt=urn:btmh:1220{torrent.info_hash_v2}", b""
+
+
+def _queue(
+    download: Download, v1: str | None, v2: str | None, magnet: str, torrent_file: bytes, meta: MetaInfo | None
+) -> None:
+    """Rows in one transaction. A swarm is named by its v1 hash where it has one."""
+    with transaction.atomic():
+        if download.torrent_id:
+            _learn_hashes(download.torrent_id, v1, v2)
+        TorrentState.objects.update_or_create(
+            download_id=download.pk,
+            defaults={
+                "metainfo": torrent_file,
+                "files": [asdict(file) for file in meta.files] if meta else [],
+                "resume": b"",
+            },
+        )
+        changed = Download.objects.filter(pk=download.pk, phase=Phase.QUEUED, swarm="").update(
+            swarm=v1 or v2 or "",
+            magnet=magnet,
+            bytes_total=meta.total if meta else 0,
+            name=meta.name if meta else download.name,
+            reason="",
+        )
+        if changed:
+            rows.announce(download.pk)
+
+
+def _learn_hashes(torrent_id: int, v1: str | None, v2: str | None) -> None:
+    """Keep what the .torrent told, unless another row is that release already."""
+    taken = Torrent.objects.exclude(pk=torrent_id)
+    facts = {}
+    if v1 and not taken.filter(info_hash_v1=v1).exists():
+        facts["info_hash_v1"] = v1
+    if v2 and not taken.filter(info_hash_v2=v2).exists():
+        facts["info_hash_v2"] = v2
+    if facts:
+        Torrent.objects.filter(pk=torrent_id).update(**facts)

@@ -1,0 +1,212 @@
+"""Wishes: start, pause, resume, retry, cancel. Views, pages, bot and commands call these; hunters do the work."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Case, Value, When
+from pydantic import BaseModel
+
+from apps.accounts.models import User
+from apps.downloads import rows
+from apps.downloads.engine.metainfo import parse_magnet
+from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent
+from apps.jobs import services as jobs
+from apps.media.models import Kind, Media
+from sokoul import request_id
+from sokoul.env import ENV
+from sokoul.errors import PermanentError, conflict, forbidden, not_found
+
+MAX_ACTIVE = 5  # Pending or Running downloads of one person at a time (SPEC 6)
+ACTIVE = ("Pending", "Running")
+
+
+class StartPayload(BaseModel):
+    """Job `hunter.start`: make sure that the wish is complete, then leave it to the hunters."""
+
+    download_id: int
+
+
+def _target(media: Media, torrent: Torrent | None, magnet_key: str, season: int | None, episode: int | None) -> str:
+    """What of the title is wanted, so that the same thing is not downloaded twice: a film is one thing."""
+    if media.kind == Kind.MOVIE:
+        return ""
+    if season is not None:
+        return f"s{season:02d}" + (f"e{episode:02d}" if episode is not None else "")
+    return torrent.key if torrent else magnet_key
+
+
+def _check_room(user_id: int) -> None:
+    """Locks the person's row: two requests at once cannot both take the last place."""
+    User.objects.select_for_update().filter(pk=user_id).first()
+    active = Download.objects.filter(user_id=user_id, status__in=ACTIVE).count()
+    if active >= MAX_ACTIVE:
+        raise PermanentError(
+            f"You have {active} downloads that have not ended; {MAX_ACTIVE} at a time is the limit. "
+            "Wait for one to finish or cancel one.",
+            code="too_many_downloads",
+            status=429,
+        )
+
+
+def _existing(user_id: int, media_id: int, target: str) -> PermanentError | None:
+    found = Download.objects.filter(user_id=user_id, media_id=media_id, target=target)
+    found = found.exclude(phase__in=[Phase.FAILED, Phase.CANCELLED])
+    if (download := found.first()) is None:
+        return None
+    state = "in your library" if download.status == "Completed" else "being downloaded"
+    return conflict(f"Download {download.pk} of this title is already {state}.", download_id=download.pk)
+
+
+def start(
+    user_id: int,
+    media_id: int,
+    *,
+    torrent_id: int | None = None,
+    magnet: str | None = None,
+    season: int | None = None,
+    episode: int | None = None,
+) -> tuple[Download, str]:
+    """Accept a wish: the download's row and its job in one transaction. Returns it with the job's id.
+
+    Without a release or magnet the best release is searched for first. Raises PermanentError: 400 bad magnet, 404 unknown
+    title or release, 409 active or complete already, 429 too many at a time.
+    """
+    if torrent_id is not None and magnet:
+        raise PermanentError("Give a release or a magnet, not both.", fields={"magnet": ["not with torrent_id"]})
+    link = parse_magnet(magnet) if magnet else None
+    media = Media.objects.filter(pk=media_id).first()
+    if media is None:
+        raise not_found("This title")
+    torrent = _offered(media_id, torrent_id) if torrent_id is not None else None
+    key = (link.info_hash_v1 or link.info_hash_v2 or "") if link else ""
+    target = _target(media, torrent, key, season, episode)
+    try:
+        with transaction.atomic():
+            _check_room(user_id)
+            if error := _existing(user_id, media_id, target):
+                raise error
+            download = Download.objects.create(
+                user_id=user_id, media=media, torrent=torrent, target=target, season=season, episode=episode,
+                magnet=link.canonical() if link else "", name=link.name if link else torrent.title if torrent else "",
+                phase=Phase.QUEUED if torrent or link else Phase.SEARCHING, request_id=request_id.current(),
+            )  # fmt: skip
+            job = _enqueue(download)
+            rows.announce(download.pk)
+    except IntegrityError as error:  # somebody was faster between the look and the insert
+        raise _existing(user_id, media_id, target) or error from error
+    return download, str(job.pk)
+
+
+def _offered(media_id: int, torrent_id: int) -> Torrent:
+    candidate = Candidate.objects.filter(media_id=media_id, torrent_id=torrent_id).select_related("torrent").first()
+    if candidate is None:
+        raise not_found("This release of this title")
+    return candidate.torrent
+
+
+def _enqueue(download: Download) -> Any:
+    """The first job of a download in its present phase."""
+    if download.phase == Phase.SEARCHING:
+        payload = {
+            "media_id": download.media_id,
+            "season": download.season,
+            "episode": download.episode,
+            "download_id": download.pk,
+        }
+        return jobs.enqueue("scout", "search", payload, user_id=download.user_id)
+    return jobs.enqueue("hunter", "start", {"download_id": download.pk}, user_id=download.user_id)
+
+
+def owned(user_id: int, download_id: int) -> Download:
+    """The person's own download; 404 where there is none, 403 where it is somebody else's."""
+    download = Download.objects.filter(pk=download_id).first()
+    if download is None:
+        raise not_found("This download")
+    if download.user_id != user_id:
+        raise forbidden()
+    return download
+
+
+def _refused(download: Download, verb: str) -> PermanentError:
+    return conflict(f"This download is {download.phase}; it cannot be {verb} now.", phase=download.phase)
+
+
+def pause(user_id: int, download_id: int) -> Download:
+    download = owned(user_id, download_id)
+    if download.phase != Phase.PAUSED and not rows.move(download.pk, Phase.PAUSED):
+        raise _refused(download, "paused")
+    return owned(user_id, download_id)
+
+
+def resume(user_id: int, download_id: int) -> Download:
+    """Back to the queue; its hunter goes on within a second from what is on disk."""
+    download = owned(user_id, download_id)
+    if not rows.move(download.pk, Phase.QUEUED, after=[Phase.PAUSED]):
+        raise _refused(download, "resumed")
+    return owned(user_id, download_id)
+
+
+def retry(user_id: int, download_id: int) -> tuple[Download, str]:
+    """Once more from the start, for what failed or was cancelled: with its magnet, else with a new search."""
+    download = owned(user_id, download_id)
+    if download.removal:
+        raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
+    phase = Phase.QUEUED if download.magnet else Phase.SEARCHING
+    fields: dict[str, Any] = {
+        "progress": 0, "bytes_done": 0, "started_at": None, "completed_at": None, "finished_at": None, "swarm": "",
+        "removal": "",
+    }  # fmt: skip
+    with transaction.atomic():
+        _check_room(user_id)
+        if error := _existing(user_id, download.media_id, download.target):
+            raise error
+        if not rows.move(download.pk, phase, after=[Phase.FAILED, Phase.CANCELLED], **fields):
+            raise _refused(download, "retried")
+        download = owned(user_id, download_id)
+        job = _enqueue(download)
+    return download, str(job.pk)
+
+
+def cancel(user_id: int, download_id: int, *, files: bool = False) -> None:
+    """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list."""
+    download = owned(user_id, download_id)
+    if download.phase in {Phase.FAILED, Phase.CANCELLED} and not download.removal:
+        download.delete()
+        return
+    if download.status == "Completed" and not files:
+        if not rows.move(download.pk, Phase.DONE, after=[Phase.SEEDING], removal="delete"):
+            raise conflict(
+                "It is finished and in your library. Add ?files=true to delete its files.", phase=download.phase
+            )
+        return
+    keep = ENV.keep_partial and not files
+    # Without a swarm there is nothing on disk, and no hunter will ever come to clean up.
+    removal = Case(When(swarm="", then=Value("")), default=Value("keep" if keep else "delete"))
+    with transaction.atomic():
+        moved = rows.move(download.pk, Phase.CANCELLED, reason="Cancelled by you.", removal=removal)
+        if not moved:
+            raise _refused(download, "cancelled")
+        if files:
+            forget_files(download.pk)
+
+
+def forget_files(download_id: int) -> None:
+    """Take a download's files out of the library; a file that another row still names stays on disk."""
+    paths = list(LibraryFile.objects.filter(download_id=download_id).values_list("path", flat=True))
+    LibraryFile.objects.filter(download_id=download_id).delete()
+    kept = set(LibraryFile.objects.filter(path__in=paths).values_list("path", flat=True))
+    transaction.on_commit(lambda: _unlink([path for path in paths if path not in kept]))
+
+
+def _unlink(paths: list[str]) -> None:
+    for path in paths:
+        file = ENV.library / path
+        file.unlink(missing_ok=True)
+        for folder in (file.parent, file.parent.parent):
+            if (
+                folder != ENV.library
+                and folder.is_relative_to(ENV.library)
+                and folder.is_dir()
+                and not any(folder.iterdir())
+            ):
+                folder.rmdir()

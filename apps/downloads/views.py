@@ -1,0 +1,242 @@
+"""REST: downloads, their files, the library."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.downloads import rows, services
+from apps.downloads.models import Download, LibraryFile, TorrentState
+from sokoul.api import ProblemSerializer, StrictSerializer, body, listing, page_of
+from sokoul.errors import PermanentError
+
+PROBLEMS = {400: ProblemSerializer, 401: ProblemSerializer, 403: ProblemSerializer, 404: ProblemSerializer}
+PAGING = [
+    OpenApiParameter("page", int, description="From 1."),
+    OpenApiParameter("limit", int, description="1 to 100, 20 unless told."),
+]
+
+
+class StartBody(StrictSerializer):
+    media_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    torrent_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False, allow_null=True)
+    magnet = serializers.CharField(max_length=32_000, required=False, allow_blank=True)
+    season = serializers.IntegerField(min_value=0, max_value=9999, required=False, allow_null=True)
+    episode = serializers.IntegerField(min_value=0, max_value=9999, required=False, allow_null=True)
+
+
+class AcceptedSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    job_id = serializers.UUIDField()
+
+
+class DownloadSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    media_id = serializers.IntegerField()
+    torrent_id = serializers.IntegerField(allow_null=True)
+    title = serializers.CharField()
+    year = serializers.IntegerField(allow_null=True)
+    poster_url = serializers.CharField(allow_null=True)
+    name = serializers.CharField(help_text="The torrent's own name.")
+    status = serializers.ChoiceField(["Pending", "Running", "Completed", "Failed"])
+    phase = serializers.ChoiceField(
+        ["searching", "queued", "metadata", "downloading", "paused", "filing", "seeding", "done", "failed", "cancelled"]
+    )
+    progress = serializers.FloatField(help_text="Percent, 0 to 100.")
+    bytes_done = serializers.IntegerField()
+    bytes_total = serializers.IntegerField()
+    rate = serializers.IntegerField(help_text="Bytes a second.")
+    upload_rate = serializers.IntegerField(help_text="Bytes a second.")
+    uploaded = serializers.IntegerField()
+    eta = serializers.IntegerField(allow_null=True, help_text="Seconds.")
+    peers = serializers.IntegerField()
+    reason = serializers.CharField(help_text="Why it waits or failed, in words.")
+    season = serializers.IntegerField(allow_null=True)
+    episode = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    request_id = serializers.CharField()
+
+
+class DownloadsSerializer(serializers.Serializer[Any]):
+    results = DownloadSerializer(many=True)
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
+class FileSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    path = serializers.CharField()
+    size = serializers.IntegerField()
+    stream_url = serializers.CharField()
+    library_path = serializers.CharField(allow_null=True)
+
+
+class FilesSerializer(serializers.Serializer[Any]):
+    results = FileSerializer(many=True)
+
+
+class LibraryFileSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    media_id = serializers.IntegerField()
+    download_id = serializers.IntegerField()
+    index = serializers.IntegerField()
+    title = serializers.CharField()
+    year = serializers.IntegerField(allow_null=True)
+    poster_url = serializers.CharField(allow_null=True)
+    path = serializers.CharField()
+    size = serializers.IntegerField()
+    linked = serializers.BooleanField()
+    duration = serializers.FloatField(allow_null=True)
+    width = serializers.IntegerField(allow_null=True)
+    height = serializers.IntegerField(allow_null=True)
+    video_codec = serializers.CharField()
+    audio_codec = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    stream_url = serializers.CharField()
+
+
+class LibrarySerializer(serializers.Serializer[Any]):
+    results = LibraryFileSerializer(many=True)
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
+def shown(download: Download) -> dict[str, Any]:
+    return rows.download_json(Download.objects.filter(pk=download.pk).values(*rows.FIELDS).get())
+
+
+class StartView(APIView):
+    @extend_schema(
+        request=StartBody,
+        responses={202: AcceptedSerializer, **PROBLEMS, 409: ProblemSerializer, 429: ProblemSerializer},
+        summary="Download a title: a release, a magnet, or whatever is best",
+    )
+    def post(self, request: Request) -> Response:
+        asked = body(StartBody, request)
+        download, job_id = services.start(
+            request.user.pk,
+            asked["media_id"],
+            torrent_id=asked.get("torrent_id"),
+            magnet=asked.get("magnet") or None,
+            season=asked.get("season"),
+            episode=asked.get("episode"),
+        )
+        return Response({"id": download.pk, "job_id": job_id}, status=202)
+
+
+class DownloadsView(APIView):
+    @extend_schema(
+        parameters=[*PAGING, OpenApiParameter("status", str, enum=["Pending", "Running", "Completed", "Failed"])],
+        responses={200: DownloadsSerializer, 400: ProblemSerializer, 401: ProblemSerializer},
+        summary="Your downloads, newest first",
+    )
+    def get(self, request: Request) -> Response:
+        page = page_of(request)
+        mine = Download.objects.filter(user_id=request.user.pk)
+        if status := request.query_params.get("status"):
+            if status not in {"Pending", "Running", "Completed", "Failed"}:
+                raise PermanentError(
+                    "status must be Pending, Running, Completed or Failed.", fields={"status": ["unknown"]}
+                )
+            mine = mine.filter(status=status)
+        found = mine.order_by("-created_at", "-id").values(*rows.FIELDS)[page.rows]
+        return Response(listing([rows.download_json(row) for row in found], mine.count(), page))
+
+
+class DownloadView(APIView):
+    @extend_schema(responses={200: DownloadSerializer, **PROBLEMS}, summary="One download")
+    def get(self, request: Request, download_id: int) -> Response:
+        return Response(shown(services.owned(request.user.pk, download_id)))
+
+    @extend_schema(
+        parameters=[OpenApiParameter("files", bool, description="Also delete its files in the library.")],
+        responses={204: None, **PROBLEMS, 409: ProblemSerializer},
+        summary="Cancel a download, or remove one that ended",
+    )
+    def delete(self, request: Request, download_id: int) -> HttpResponse:
+        files = request.query_params.get("files", "false").lower()
+        if files not in {"true", "false", "1", "0"}:
+            raise PermanentError("files must be true or false.", fields={"files": ["true or false"]})
+        services.cancel(request.user.pk, download_id, files=files in {"true", "1"})
+        return HttpResponse(status=204)
+
+
+class PauseView(APIView):
+    @extend_schema(
+        request=None, responses={200: DownloadSerializer, **PROBLEMS, 409: ProblemSerializer}, summary="Pause"
+    )
+    def post(self, request: Request, download_id: int) -> Response:
+        return Response(shown(services.pause(request.user.pk, download_id)))
+
+
+class ResumeView(APIView):
+    @extend_schema(
+        request=None, responses={200: DownloadSerializer, **PROBLEMS, 409: ProblemSerializer}, summary="Resume"
+    )
+    def post(self, request: Request, download_id: int) -> Response:
+        return Response(shown(services.resume(request.user.pk, download_id)))
+
+
+class RetryView(APIView):
+    @extend_schema(
+        request=None,
+        responses={202: AcceptedSerializer, **PROBLEMS, 409: ProblemSerializer, 429: ProblemSerializer},
+        summary="Try again what failed or was cancelled",
+    )
+    def post(self, request: Request, download_id: int) -> Response:
+        download, job_id = services.retry(request.user.pk, download_id)
+        return Response({"id": download.pk, "job_id": job_id}, status=202)
+
+
+class FilesView(APIView):
+    @extend_schema(responses={200: FilesSerializer, **PROBLEMS}, summary="The files of a download")
+    def get(self, request: Request, download_id: int) -> Response:
+        download = services.owned(request.user.pk, download_id)
+        files = TorrentState.objects.filter(pk=download.pk).values_list("files", flat=True).first() or []
+        filed = dict(LibraryFile.objects.filter(download_id=download.pk).values_list("index", "path"))
+        stream = f"/downloads/{download.pk}/files/{{}}/stream"
+        results = [
+            {**file, "stream_url": stream.format(file["index"]), "library_path": filed.get(file["index"])}
+            for file in files
+        ]
+        return Response({"results": results})
+
+
+LIBRARY_FIELDS = (
+    "id", "media_id", "download_id", "index", "path", "size", "linked", "duration", "width", "height", "video_codec",
+    "audio_codec", "created_at", "media__title", "media__year", "media__poster_path",
+)  # fmt: skip
+
+
+class LibraryView(APIView):
+    @extend_schema(
+        parameters=PAGING,
+        responses={200: LibrarySerializer, 400: ProblemSerializer, 401: ProblemSerializer},
+        summary="What you can play, newest first",
+    )
+    def get(self, request: Request) -> Response:
+        page = page_of(request)
+        mine = LibraryFile.objects.filter(user_id=request.user.pk)
+        found = mine.order_by("-created_at", "-id").values(*LIBRARY_FIELDS)[page.rows]
+        return Response(listing([library_json(row) for row in found], mine.count(), page))
+
+
+def library_json(row: dict[str, Any]) -> dict[str, Any]:
+    told = {key: value for key, value in row.items() if not key.startswith("media__")}
+    poster = row["media__poster_path"]
+    return {
+        **told,
+        "title": row["media__title"],
+        "year": row["media__year"],
+        "poster_url": f"/posters/w342{poster}" if poster else None,
+        "stream_url": f"/downloads/{row['download_id']}/files/{row['index']}/stream",
+    }
