@@ -116,12 +116,6 @@ CACHES = {
     }
 }
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [_REDIS], "prefix": "feed"},
-    }
-}
 
 AUTH_USER_MODEL = "accounts.User"
 # The user name is unique whatever its case, by a constraint on lower(username) that this check does not see.

@@ -1,17 +1,23 @@
 """Every address of the product. REST stands at the plan's paths and again under /api/v1/; pages under /app/."""
 
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from apps.accounts import urls as accounts
 from apps.downloads import urls as downloads
 from apps.feed import urls as feed
 from apps.jobs import urls as jobs
 from apps.media import urls as media
+from sokoul import health
 
-api: list[URLPattern | URLResolver] = [*accounts.api, *media.api, *downloads.api, *jobs.api, *feed.api]
+api: list[URLPattern | URLResolver] = [*accounts.api, *media.api, *downloads.api, *jobs.api, *feed.api, *health.urls]
 pages: list[URLPattern | URLResolver] = [*accounts.pages, *media.pages, *downloads.pages, *feed.pages]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(url="/app/")),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     *api,
     path("api/v1/", include((api, "v1"))),
     path("app/", include((pages, "app"))),

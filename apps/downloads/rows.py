@@ -88,3 +88,9 @@ def announce(download_id: int) -> None:
         push.notify(row["user_id"], "download_completed", f"“{told['title']}” is in your library.", **about)
     elif row["phase"] == Phase.FAILED:
         push.notify(row["user_id"], "download_failed", f"“{told['title']}” failed: {row['reason']}", **about)
+
+
+def active(user_id: int) -> list[dict[str, Any]]:
+    """What a socket's snapshot shows: everything of this person that has not ended."""
+    rows = Download.objects.filter(user_id=user_id, status__in=["Pending", "Running"]).order_by("-id")
+    return [download_json(row) for row in rows.values(*FIELDS)]

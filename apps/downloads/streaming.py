@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from apps.accounts.websocket import user_of_headers
+from apps.accounts.authentication import person_of
 from apps.downloads import library
 from apps.downloads.models import Download, LibraryFile, TorrentState
 from apps.jobs import broker
@@ -60,11 +61,11 @@ def subject_of(hunter: str) -> str:
 def locate(headers: dict[str, str], cookies: dict[str, str], download_id: int, index: int) -> Source:
     """The file, for its owner. Raises PermanentError: 401 stranger, 403 somebody else's, 404 none, 409 nothing yet."""
     try:
-        user_id = user_of_headers(headers, cookies)
+        user = person_of(headers.get("authorization", ""), cookies.get(settings.SESSION_COOKIE_NAME))
         download = Download.objects.filter(pk=download_id).first()
         if download is None:
             raise not_found("This download")
-        if download.user_id != user_id:
+        if download.user_id != user.pk:
             raise forbidden()
         return _source(download, index)
     finally:

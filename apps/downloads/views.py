@@ -11,10 +11,10 @@ from rest_framework.views import APIView
 
 from apps.downloads import rows, services
 from apps.downloads.models import Download, LibraryFile, TorrentState
-from sokoul.api import ProblemSerializer, StrictSerializer, body, listing, page_of
+from sokoul.api import StrictSerializer, body, listing, page_of, problems
 from sokoul.errors import PermanentError
 
-PROBLEMS = {400: ProblemSerializer, 401: ProblemSerializer, 403: ProblemSerializer, 404: ProblemSerializer}
+PROBLEMS = problems(400, 401, 403, 404)
 PAGING = [
     OpenApiParameter("page", int, description="From 1."),
     OpenApiParameter("limit", int, description="1 to 100, 20 unless told."),
@@ -117,7 +117,7 @@ def shown(download: Download) -> dict[str, Any]:
 class StartView(APIView):
     @extend_schema(
         request=StartBody,
-        responses={202: AcceptedSerializer, **PROBLEMS, 409: ProblemSerializer, 429: ProblemSerializer},
+        responses={202: AcceptedSerializer, **PROBLEMS, **problems(409, 429)},
         summary="Download a title: a release, a magnet, or whatever is best",
     )
     def post(self, request: Request) -> Response:
@@ -136,7 +136,7 @@ class StartView(APIView):
 class DownloadsView(APIView):
     @extend_schema(
         parameters=[*PAGING, OpenApiParameter("status", str, enum=["Pending", "Running", "Completed", "Failed"])],
-        responses={200: DownloadsSerializer, 400: ProblemSerializer, 401: ProblemSerializer},
+        responses={200: DownloadsSerializer, **problems(400, 401)},
         summary="Your downloads, newest first",
     )
     def get(self, request: Request) -> Response:
@@ -159,7 +159,7 @@ class DownloadView(APIView):
 
     @extend_schema(
         parameters=[OpenApiParameter("files", bool, description="Also delete its files in the library.")],
-        responses={204: None, **PROBLEMS, 409: ProblemSerializer},
+        responses={204: None, **PROBLEMS, **problems(409)},
         summary="Cancel a download, or remove one that ended",
     )
     def delete(self, request: Request, download_id: int) -> HttpResponse:
@@ -171,17 +171,13 @@ class DownloadView(APIView):
 
 
 class PauseView(APIView):
-    @extend_schema(
-        request=None, responses={200: DownloadSerializer, **PROBLEMS, 409: ProblemSerializer}, summary="Pause"
-    )
+    @extend_schema(request=None, responses={200: DownloadSerializer, **PROBLEMS, **problems(409)}, summary="Pause")
     def post(self, request: Request, download_id: int) -> Response:
         return Response(shown(services.pause(request.user.pk, download_id)))
 
 
 class ResumeView(APIView):
-    @extend_schema(
-        request=None, responses={200: DownloadSerializer, **PROBLEMS, 409: ProblemSerializer}, summary="Resume"
-    )
+    @extend_schema(request=None, responses={200: DownloadSerializer, **PROBLEMS, **problems(409)}, summary="Resume")
     def post(self, request: Request, download_id: int) -> Response:
         return Response(shown(services.resume(request.user.pk, download_id)))
 
@@ -189,7 +185,7 @@ class ResumeView(APIView):
 class RetryView(APIView):
     @extend_schema(
         request=None,
-        responses={202: AcceptedSerializer, **PROBLEMS, 409: ProblemSerializer, 429: ProblemSerializer},
+        responses={202: AcceptedSerializer, **PROBLEMS, **problems(409, 429)},
         summary="Try again what failed or was cancelled",
     )
     def post(self, request: Request, download_id: int) -> Response:
@@ -220,7 +216,7 @@ LIBRARY_FIELDS = (
 class LibraryView(APIView):
     @extend_schema(
         parameters=PAGING,
-        responses={200: LibrarySerializer, 400: ProblemSerializer, 401: ProblemSerializer},
+        responses={200: LibrarySerializer, **problems(400, 401)},
         summary="What you can play, newest first",
     )
     def get(self, request: Request) -> Response:

@@ -46,10 +46,22 @@ def record(user_id: int | None, type: str, data: dict[str, Any]) -> Event:
     """Write an event for one person, or for everybody (None), and tell the sockets on commit."""
     with transaction.atomic():
         _order(user_id)
+        after = _newest(user_id) if user_id is not None else None
         event = Event.objects.create(user_id=user_id, type=type, data=data)
         message = {"id": event.pk, "type": type, "at": event.at, "data": data}
-        transaction.on_commit(lambda: _hint(user_id, message))
+        transaction.on_commit(lambda: _hint(user_id, message, after))
     return event
+
+
+def _newest(user_id: int) -> int:
+    """The event before this one, as its reader sees it: a socket that has not been told it has missed a hint."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT greatest((SELECT max(id) FROM events WHERE user_id = %s),"
+            " (SELECT max(id) FROM events WHERE user_id IS NULL), 0)",
+            [user_id],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def notify(user_id: int, code: str, text: str, **about: Any) -> Event:
@@ -62,8 +74,9 @@ def progress(user_id: int, data: dict[str, Any]) -> None:
     _hint(user_id, {"type": "download.progress", "data": data})
 
 
-def _hint(user_id: int | None, message: dict[str, Any]) -> None:
+def _hint(user_id: int | None, message: dict[str, Any], after: int | None = None) -> None:
+    hint = {"user_id": user_id, "after": after, "message": message}
     try:
-        _redis().publish(CHANNEL, orjson.dumps({"user_id": user_id, "message": message}, option=orjson.OPT_UTC_Z))
+        _redis().publish(CHANNEL, orjson.dumps(hint, option=orjson.OPT_UTC_Z))
     except redis.RedisError as error:
         log.warning("no hint sent, sockets will read the rows", error=type(error).__name__)

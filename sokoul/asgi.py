@@ -1,0 +1,30 @@
+"""One port, three ways in: WebSockets to Channels, streams to their own application, everything else to Django's WSGI handler.
+
+Django's ASGI handler costs three to eight times what this does (a thread hop for each synchronous middleware and a thread
+pool for each request); the bridge has one bounded pool and one hop.
+"""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sokoul.settings")
+
+from django.core.wsgi import get_wsgi_application
+
+wsgi = get_wsgi_application()
+
+from apps.accounts.websocket import authenticate
+from apps.downloads import streaming
+from apps.feed.consumer import FeedConsumer
+from sokoul.env import ENV
+from sokoul.server.bridge import Bridge
+from sokoul.server.router import Router
+
+application = Router(
+    websocket=FeedConsumer.as_asgi(authenticate=authenticate),
+    # Health has threads of its own: it answers while everything else waits for a frozen part.
+    streams={
+        streaming.ROUTE: streaming.application,
+        r"(/api/v1)?/health(/\w+)?": Bridge(wsgi, threads=2, name="health"),
+    },
+    http=Bridge(wsgi, threads=ENV.web_threads),
+)
