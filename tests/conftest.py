@@ -10,6 +10,8 @@ from tests import servers  # before anything that reads the settings
 
 django.setup()
 
+pytest_plugins = ["tests.cast", "tests.demo"]
+
 
 def _running(name: str) -> Iterator[str]:
     yield servers.start(name)
