@@ -59,7 +59,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What is wrong and what to do, for people.")
     request_id = serializers.CharField()
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]  # a field, which hides no property of the instance
         child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field."
     )
 

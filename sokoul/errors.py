@@ -78,6 +78,8 @@ def problem_response(
     response = HttpResponse(
         orjson.dumps(problem(status, detail, code=code, **extra)), status=status, content_type=PROBLEM_JSON
     )
+    if status == HTTPStatus.UNAUTHORIZED:  # RFC 9110, 15.5.2: a 401 has to name a way in
+        response["WWW-Authenticate"] = 'Bearer realm="sokoul"'
     if retry_after is not None:
         response["Retry-After"] = str(max(1, round(retry_after)))
     return response
@@ -86,7 +88,7 @@ def problem_response(
 def as_response(error: SokoulError) -> HttpResponse:
     """What a client is told of one of our errors."""
     if isinstance(error, PermanentError):
-        fields = {"errors": error.fields} if error.fields else {}
+        fields: dict[str, Any] = {"errors": error.fields} if error.fields else {}
         return problem_response(error.status, error.message, code=error.code, **fields, **error.extra)
     retry_after = error.retry_after if isinstance(error, TransientError) and error.retry_after else 5
     return problem_response(503, error.message, code="unavailable", retry_after=retry_after)

@@ -16,6 +16,7 @@ from pathlib import Path
 from sokoul.stack.embedded import Nats, Postgres, Server, Valkey
 
 FOLDER = Path(tempfile.mkdtemp(prefix="sokoul-tests-"))
+(FOLDER / "data" / "static").mkdir(parents=True)  # WhiteNoise warns when it is not there
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 SERVERS: dict[str, Server] = {

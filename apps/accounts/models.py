@@ -2,12 +2,13 @@
 
 import re
 import uuid
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.core.validators import EmailValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")
@@ -22,23 +23,30 @@ class Role(models.TextChoices):
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, username: str, password: str | None, **fields: Any) -> "User":
         """Raises ValidationError on a bad e-mail address or user name, IntegrityError on a taken one."""
-        user = User(email=email.strip(), username=username, **fields)
-        user.set_password(password)
-        user.full_clean(validate_unique=False, validate_constraints=False)
+        user = self.prepare(email, username, password, **fields)
         user.save(using=self._db)
+        return user
+
+    def prepare(self, email: str, username: str, password: str | None, **fields: Any) -> "User":
+        """A valid account that is not saved yet, its password hashed; raises ValidationError by field."""
+        user = User(email=email.strip(), username=username, **fields)
+        user.clean_fields(exclude=["password"])
+        user.set_password(password)
         return user
 
     def by_login(self, login: str) -> "User | None":
         """By e-mail address (any case) or user name (any case)."""
-        by = {"email_lower": login.lower()} if "@" in login else {"username_lower": login.lower()}
-        return self.annotate(email_lower=Lower("email"), username_lower=Lower("username")).filter(**by).first()
+        by = "email" if "@" in login else "username"
+        return self.alias(lower=Lower(by)).filter(lower=Lower(Value(login))).first()
 
 
 class User(AbstractBaseUser):
     email = models.CharField(max_length=254, validators=[EmailValidator()])
     username = models.CharField(
         max_length=32,
-        validators=[RegexValidator(USERNAME.pattern + r"\Z", "3 to 32 letters, digits, dots, dashes or underscores.")],
+        validators=[
+            RegexValidator(r"\A" + USERNAME.pattern + r"\Z", "3 to 32 letters, digits, dots, dashes or underscores.")
+        ],
     )
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.USER)
     is_active = models.BooleanField(default=True)
@@ -62,13 +70,21 @@ class User(AbstractBaseUser):
             models.CheckConstraint(condition=Q(email__contains="@"), name="users_email_valid"),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="users_role_valid"),
             models.CheckConstraint(
-                condition=Q(password__regex=r"^(argon2\$|!)"),
+                condition=Q(password__regex=r"^(argon2\$|!)"),  # noqa: S106  a pattern, no password
                 name="users_password_hashed",
             ),
         ]
 
     def __str__(self) -> str:
         return self.username
+
+    def get_session_auth_hash(self) -> str:
+        """Ends web sessions together with the tokens, when the password or the epoch changes."""
+        return f"{super().get_session_auth_hash()}.{self.token_epoch}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for old in super().get_session_auth_fallback_hash():
+            yield f"{old}.{self.token_epoch}"
 
     @property
     def is_admin(self) -> bool:

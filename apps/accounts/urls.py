@@ -1,6 +1,22 @@
 """Addresses of this app: `api` stands at / and /api/v1/, `pages` under /app/."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-api: list[URLPattern] = []
-pages: list[URLPattern] = []
+from apps.accounts import pages as html
+from apps.accounts import views
+
+api: list[URLPattern] = [
+    path("auth/register", views.Register.as_view()),
+    path("auth/login", views.Login.as_view()),
+    path("auth/refresh", views.Refresh.as_view()),
+    path("auth/logout", views.Logout.as_view()),
+    path("auth/ws-ticket", views.WebSocketTicket.as_view()),
+    path("user/profile", views.Profile.as_view()),
+    path("user", views.Account.as_view()),
+]
+pages: list[URLPattern] = [
+    path("login", html.SignIn.as_view(), name="login"),
+    path("register", html.register, name="register"),
+    path("logout", html.sign_out, name="logout"),
+    path("ticket", html.ticket, name="ticket"),
+]

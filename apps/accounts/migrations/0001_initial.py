@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('email', models.CharField(max_length=254, validators=[django.core.validators.EmailValidator()])),
-                ('username', models.CharField(max_length=32, validators=[django.core.validators.RegexValidator('[A-Za-z0-9._-]{3,32}\\Z', '3 to 32 letters, digits, dots, dashes or underscores.')])),
+                ('username', models.CharField(max_length=32, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{3,32}\\Z', '3 to 32 letters, digits, dots, dashes or underscores.')])),
                 ('role', models.CharField(choices=[('user', 'User'), ('moderator', 'Moderator'), ('admin', 'Admin')], default='user', max_length=16)),
                 ('is_active', models.BooleanField(default=True)),
                 ('language', models.CharField(blank=True, choices=[('en', 'English'), ('fr', 'Français')], default='', max_length=2)),

@@ -1,0 +1,88 @@
+"""Refresh tokens: each is used once, and belongs to the family of one sign-in.
+
+Using a token a second time means that somebody has a copy: the whole family ends, whoever came first. Everything that
+touches a family holds its owner's row, so that a token being issued cannot slip past a revocation.
+"""
+
+import uuid
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts import audit, identity, tokens
+from apps.accounts.models import RefreshToken, User
+from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
+
+
+class Pair(NamedTuple):
+    """Signed tokens: `access` lasts an hour, `refresh` a week and works once."""
+
+    access: str
+    refresh: str
+
+
+def locked(user_id: int) -> User:
+    """The living account, its row held until the transaction ends; 401 when there is none."""
+    user = User.objects.select_for_update(no_key=True).filter(pk=user_id, is_active=True).first()
+    if user is None:
+        raise unauthenticated()
+    return user
+
+
+def start(user: User) -> Pair:
+    """The first pair of a new family, for somebody who has just proved who they are."""
+    with transaction.atomic():
+        owner = locked(user.pk)
+        RefreshToken.objects.filter(user=owner, expires_at__lt=timezone.now()).delete()
+        return _issue(owner, uuid.uuid4())
+
+
+def _issue(user: User, family: uuid.UUID) -> Pair:
+    week = timedelta(seconds=LIFETIMES[Kind.REFRESH])
+    row = RefreshToken.objects.create(family=family, user=user, expires_at=timezone.now() + week)
+    return Pair(
+        access=tokens.encode(Kind.ACCESS, user.pk, user.token_epoch, family),
+        refresh=tokens.encode(Kind.REFRESH, user.pk, user.token_epoch, family, jti=row.jti),
+    )
+
+
+def rotate(refresh: str, *, ip: str | None = None) -> Pair:
+    """A new pair for a token that was not used before; else 401, and the family ends if it was."""
+    claims, family = _read(refresh)
+    with transaction.atomic():
+        user = locked(claims.user_id)
+        if user.token_epoch != claims.epoch:
+            raise unauthenticated()
+        if _use(claims.jti, family):
+            return _issue(user, family)
+        if _revoke(family):
+            audit.record("auth.refresh_replayed", user.username, user, ip, family=str(family))
+    identity.forget(user.pk)
+    raise unauthenticated()
+
+
+def end(refresh: str, *, ip: str | None = None) -> None:
+    """Sign out: this token's whole family ends. Doing it again changes nothing; 401 when the token is not ours."""
+    claims, family = _read(refresh)
+    with transaction.atomic():
+        user = locked(claims.user_id)
+        if _revoke(family):
+            audit.record("auth.logout", user.username, user, ip)
+    identity.forget(user.pk)
+
+
+def _read(refresh: str) -> tuple[Claims, uuid.UUID]:
+    claims = tokens.decode(Kind.REFRESH, refresh)
+    assert claims.family  # decode() lets no refresh token pass without one
+    return claims, claims.family
+
+
+def _use(jti: uuid.UUID, family: uuid.UUID) -> bool:
+    unused = RefreshToken.objects.filter(jti=jti, family=family, used_at=None, revoked_at=None)
+    return unused.update(used_at=timezone.now()) == 1
+
+
+def _revoke(family: uuid.UUID) -> int:
+    return RefreshToken.objects.filter(family=family, revoked_at=None).update(revoked_at=timezone.now())

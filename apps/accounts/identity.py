@@ -1,0 +1,49 @@
+"""Who is behind a signed token, now. Every request asks, so the answer is kept in the process for a few seconds."""
+
+import time
+import uuid
+from typing import Any
+
+from django.db.models import Exists, Q
+
+from apps.accounts.models import RefreshToken, User
+from apps.accounts.tokens import Claims, unauthenticated
+
+KEEP_SECONDS = 3.0
+"""How long another process may go on believing a token that was revoked here."""
+MOST = 10_000
+
+_NAMES = [field.attname for field in User._meta.concrete_fields]
+_Key = tuple[int, uuid.UUID | None]
+_known: dict[_Key, tuple[float, list[Any]]] = {}
+
+
+def of(claims: Claims) -> User:
+    """The living account behind these claims, as a fresh object; PermanentError (401) when it or its sign-in has ended."""
+    key = (claims.user_id, claims.family)
+    until, values = _known.get(key, (0.0, []))
+    if until <= time.monotonic():
+        values = _ask(claims)
+        if len(_known) >= MOST:
+            _known.clear()
+        _known[key] = (time.monotonic() + KEEP_SECONDS, values)
+    user = User.from_db("default", _NAMES, values)
+    if user.token_epoch != claims.epoch:
+        raise unauthenticated()
+    return user
+
+
+def _ask(claims: Claims) -> list[Any]:
+    alive = Q(pk=claims.user_id, is_active=True)
+    if claims.family:
+        alive &= Q(Exists(RefreshToken.objects.filter(family=claims.family, user=claims.user_id, revoked_at=None)))
+    row = User.objects.filter(alive).values_list(*_NAMES).first()
+    if row is None:
+        raise unauthenticated()
+    return list(row)
+
+
+def forget(user_id: int) -> None:
+    """Ask again at the next request of this person; to be called once a change is committed."""
+    for key in [key for key in list(_known) if key[0] == user_id]:
+        _known.pop(key, None)

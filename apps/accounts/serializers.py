@@ -1,0 +1,87 @@
+"""The JSON shapes of accounts: what requests may carry, and what answers look like."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.accounts.models import Role, User
+from sokoul.api import StrictSerializer
+
+LONGEST_EMAIL = 254
+LONGEST_PASSWORD = 1024
+LANGUAGES = [("", "as the browser asks"), ("en", "English"), ("fr", "Français")]
+
+
+def _password(**options: Any) -> serializers.CharField:
+    return serializers.CharField(max_length=LONGEST_PASSWORD, trim_whitespace=False, write_only=True, **options)
+
+
+class RegisterRequest(StrictSerializer):
+    email = serializers.EmailField(max_length=LONGEST_EMAIL)
+    username = serializers.CharField(
+        min_length=3, max_length=32, help_text="Letters, digits, dots, dashes, underscores."
+    )
+    password = _password(min_length=8)
+
+
+class LoginRequest(StrictSerializer):
+    """Either `email` or `username` names the account."""
+
+    email = serializers.CharField(max_length=LONGEST_EMAIL, required=False)
+    username = serializers.CharField(max_length=LONGEST_EMAIL, required=False)
+    password = _password()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        names = [attrs[name] for name in ("email", "username") if name in attrs]
+        if len(names) != 1:
+            raise serializers.ValidationError({"username": ["Send either your e-mail address or your user name."]})
+        return {"name": names[0], "password": attrs["password"]}
+
+
+class RefreshRequest(StrictSerializer):
+    refresh = serializers.CharField(max_length=4096)
+
+
+class ProfileChange(StrictSerializer):
+    """`current_password` is needed to change the e-mail address or the password; a new password ends all other sign-ins."""
+
+    email = serializers.EmailField(max_length=LONGEST_EMAIL, required=False)
+    username = serializers.CharField(min_length=3, max_length=32, required=False)
+    language = serializers.ChoiceField(LANGUAGES, required=False, allow_blank=True)
+    password = _password(min_length=8, required=False)
+    current_password = _password(required=False)
+
+
+class UserShape(serializers.Serializer[User]):
+    id = serializers.IntegerField()
+    email = serializers.CharField()
+    username = serializers.CharField()
+    role = serializers.ChoiceField(Role.choices)
+    language = serializers.ChoiceField(LANGUAGES, allow_blank=True)
+    created_at = serializers.DateTimeField()
+
+
+class TokenPair(serializers.Serializer[Any]):
+    access = serializers.CharField(help_text="For Authorization: Bearer; lasts an hour.")
+    refresh = serializers.CharField(help_text="For /auth/refresh; lasts a week, works once.")
+
+
+class SignedInShape(TokenPair):
+    user = UserShape()
+
+
+class TicketShape(serializers.Serializer[Any]):
+    ticket = serializers.CharField(help_text="For /ws?ticket=; works once.")
+    expires_at = serializers.DateTimeField()
+
+
+def user_json(user: User) -> dict[str, Any]:
+    """The one JSON shape of an account, for its owner."""
+    return {
+        "id": user.pk,
+        "email": user.email,
+        "username": user.username,
+        "role": user.role,
+        "language": user.language,
+        "created_at": user.created_at,
+    }

@@ -1,0 +1,134 @@
+"""What people do with their account; called by the REST views, the pages and the commands alike."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from apps.accounts import audit, families, identity
+from apps.accounts.models import Role, User
+from apps.accounts.tokens import unauthenticated
+from sokoul.errors import PermanentError
+
+UNUSABLE = "!"
+
+
+def _taken() -> dict[str, tuple[str, str]]:
+    return {
+        "users_email_unique": ("email", _("An account with this e-mail address exists already. Sign in instead.")),
+        "users_username_unique": ("username", _("This user name is taken. Choose another one.")),
+    }
+
+
+def _invalid(fields: dict[str, list[str]]) -> PermanentError:
+    name, texts = next(iter(fields.items()))
+    return PermanentError(f"{name}: {texts[0]}", fields=fields)
+
+
+@contextmanager
+def _valid() -> Iterator[None]:
+    """Turns what the model and the database refuse into a 400 that names the field."""
+    try:
+        yield
+    except ValidationError as error:
+        raise _invalid(error.message_dict) from error
+    except IntegrityError as error:
+        constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        if constraint not in _taken():
+            raise
+        field, text = _taken()[constraint]
+        raise _invalid({field: [text]}) from error
+
+
+def _check_password(password: str, user: User | None = None) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise _invalid({"password": list(error.messages)}) from error
+
+
+def register(email: str, username: str, password: str, *, ip: str | None = None, role: str = Role.USER) -> User:
+    """A new account; PermanentError naming the field for a bad or a taken e-mail address, user name or password."""
+    _check_password(password)
+    with _valid():
+        user = User.objects.prepare(email, username, password, role=role)
+        with transaction.atomic():
+            user.save()
+            audit.record("auth.registered", user.username, user, ip, role=user.role)
+    return user
+
+
+def login(name: str, password: str, *, ip: str | None = None) -> User:
+    """The account that `name` (e-mail address or user name) and password open; else 401, for every reason alike.
+
+    An unknown account costs the same time as a wrong password, so that neither the answer nor the clock tells them apart.
+    """
+    user = User.objects.by_login(name)
+    right = user.check_password(password) if user else check_password(password, UNUSABLE)
+    if user is None or not right or not user.is_active:
+        audit.record("auth.login_failed", name, ip=ip, user_id=user.pk if user else None)
+        raise unauthenticated(_("That e-mail address or user name and password do not belong together. Try again."))
+    audit.record("auth.login", user.username, user, ip)
+    return user
+
+
+def sign_out(user: User, *, ip: str | None = None) -> None:
+    """Note that a web session ends; REST clients end their family of tokens instead (`families.end`)."""
+    audit.record("auth.logout", user.username, user, ip)
+
+
+def change_profile(user: User, changes: dict[str, Any], *, ip: str | None = None) -> User:
+    """Apply email, username, language and password; `current_password` is needed for e-mail address and password.
+
+    A new password ends every other sign-in: tokens and web sessions (a page calls `update_session_auth_hash` after it).
+    """
+    changes = dict(changes)
+    current = changes.pop("current_password", "")
+    if not changes:
+        return user
+    if ("password" in changes or "email" in changes) and not check_password(current, user.password):
+        raise _invalid({"current_password": [_("Enter your current password to change this.")]})
+    if "password" in changes:
+        _check_password(changes["password"], user)
+        changes["password"] = make_password(changes["password"])
+    with _valid(), transaction.atomic():
+        user = _changed(user.pk, changes)
+        audit.record("user.changed", user.username, user, ip, fields=sorted(changes))
+    identity.forget(user.pk)
+    return user
+
+
+def _changed(user_id: int, changes: dict[str, Any]) -> User:
+    user = families.locked(user_id)
+    for name, value in changes.items():
+        setattr(user, name, value)
+    if "password" in changes:
+        user.token_epoch += 1
+    user.clean_fields(exclude=["password"])
+    user.save()
+    return user
+
+
+def delete(user: User, *, ip: str | None = None) -> None:
+    """The account and everything of its owner; the audit trail stays. Hunters notice that its downloads are gone."""
+    user_id = user.pk
+    with transaction.atomic():
+        families.locked(user_id).delete()
+        audit.record("user.deleted", user.username, user, ip)
+    identity.forget(user_id)
+
+
+def set_role(user: User, role: Role, *, by: User | None, ip: str | None = None) -> User:
+    """`by`: the admin who decides, None for the operator at the command line."""
+    with transaction.atomic():
+        user = families.locked(user.pk)
+        before, user.role = user.role, role
+        user.save(update_fields=["role"])
+        audit.record("user.role_changed", user.username, by, ip, user_id=user.pk, before=before, after=role.value)
+    identity.forget(user.pk)
+    return user

@@ -1,0 +1,121 @@
+"""REST: sign in and out, and one's own account."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.accounts import families, services, websocket
+from apps.accounts.authentication import user_of
+from apps.accounts.models import User
+from apps.accounts.permissions import Anyone
+from apps.accounts.serializers import (
+    LoginRequest,
+    ProfileChange,
+    RefreshRequest,
+    RegisterRequest,
+    SignedInShape,
+    TicketShape,
+    TokenPair,
+    UserShape,
+    user_json,
+)
+from apps.accounts.tokens import Claims
+from sokoul.api import body, problems
+from sokoul.client_ip import client_ip
+
+
+class OpenView(APIView):
+    """For people who are not signed in yet: whatever stands in Authorization is not looked at."""
+
+    authentication_classes = []
+    permission_classes = [Anyone]
+
+
+def _signed_in(user: User) -> dict[str, Any]:
+    return {**families.start(user)._asdict(), "user": user_json(user)}
+
+
+class Register(OpenView):
+    @extend_schema(
+        summary="Open an account",
+        request=RegisterRequest,
+        responses={201: SignedInShape, **problems(400)},
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        user = services.register(**body(RegisterRequest, request), ip=client_ip(request))
+        return Response(_signed_in(user), status=201)
+
+
+class Login(OpenView):
+    @extend_schema(
+        summary="Sign in", request=LoginRequest, responses={200: SignedInShape, **problems(400, 401)}, tags=["auth"]
+    )
+    def post(self, request: Request) -> Response:
+        user = services.login(**body(LoginRequest, request), ip=client_ip(request))
+        return Response(_signed_in(user))
+
+
+class Refresh(OpenView):
+    @extend_schema(
+        summary="Exchange a refresh token for a new pair",
+        description="A refresh token works once. Using it again ends every token that came from the same sign-in.",
+        request=RefreshRequest,
+        responses={200: TokenPair, **problems(400, 401)},
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        return Response(families.rotate(**body(RefreshRequest, request), ip=client_ip(request))._asdict())
+
+
+class Logout(OpenView):
+    @extend_schema(
+        summary="Sign out",
+        description="Ends every token that came from the same sign-in.",
+        request=RefreshRequest,
+        responses={204: None, **problems(400, 401)},
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        families.end(**body(RefreshRequest, request), ip=client_ip(request))
+        return Response(status=204)
+
+
+class WebSocketTicket(APIView):
+    @extend_schema(
+        summary="A ticket for /ws, for one use within a minute",
+        request=None,
+        responses={200: TicketShape, **problems(401)},
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        assert isinstance(request.auth, Claims)
+        return Response(websocket.issue_ticket(user_of(request), request.auth)._asdict())
+
+
+class Profile(APIView):
+    @extend_schema(summary="My account", responses={200: UserShape, **problems(401)}, tags=["user"])
+    def get(self, request: Request) -> Response:
+        return Response(user_json(user_of(request)))
+
+    @extend_schema(
+        summary="Change my account",
+        request=ProfileChange,
+        responses={200: UserShape, **problems(400, 401)},
+        tags=["user"],
+    )
+    def patch(self, request: Request) -> Response:
+        changes = body(ProfileChange, request)
+        return Response(user_json(services.change_profile(user_of(request), changes, ip=client_ip(request))))
+
+
+class Account(APIView):
+    @extend_schema(
+        summary="Delete my account and everything of mine", responses={204: None, **problems(401)}, tags=["user"]
+    )
+    def delete(self, request: Request) -> Response:
+        services.delete(user_of(request), ip=client_ip(request))
+        return Response(status=204)

@@ -1,0 +1,64 @@
+"""Who opens a socket: an access token, or a ticket that works once and for a minute (so that no token stands in a URL)."""
+
+import time
+import uuid
+from datetime import UTC, datetime
+from threading import Lock
+from typing import NamedTuple
+
+from django.core.cache import cache
+
+from apps.accounts import identity, tokens
+from apps.accounts.models import User
+from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
+
+_used: dict[uuid.UUID, float] = {}
+_used_lock = Lock()
+
+
+class Identity(NamedTuple):
+    """`expires_at`: Unix seconds at which the socket has to close."""
+
+    user_id: int
+    expires_at: float
+
+
+class Ticket(NamedTuple):
+    ticket: str
+    expires_at: datetime
+
+
+def issue_ticket(user: User, claims: Claims | None) -> Ticket:
+    """`claims`: of the access token that asks, whose end is also the socket's; None for a web session (an hour)."""
+    now = int(time.time())
+    until = claims.expires_at if claims else now + LIFETIMES[Kind.ACCESS]
+    family = claims.family if claims else None
+    text = tokens.encode(Kind.TICKET, user.pk, user.token_epoch, family, until=until)
+    return Ticket(text, datetime.fromtimestamp(now + LIFETIMES[Kind.TICKET], UTC))
+
+
+def authenticate(token: str | None, ticket: str | None) -> Identity:
+    """Who may open a socket; PermanentError (401) for anybody else. Blocks: call it from a thread."""
+    if token:
+        claims = tokens.decode(Kind.ACCESS, token)
+    elif ticket:
+        claims = tokens.decode(Kind.TICKET, ticket)
+    else:
+        raise unauthenticated("Sign in first: send ?token= or ?ticket=.")
+    user = identity.of(claims)
+    if not token and not _use(claims.jti):
+        raise unauthenticated("This ticket was used before. Ask for a new one at /auth/ws-ticket.")
+    return Identity(user.pk, claims.until)
+
+
+def _use(jti: uuid.UUID) -> bool:
+    """True the first time. Redis decides between processes; while it is gone, each process knows its own uses only."""
+    now = time.monotonic()
+    with _used_lock:
+        for old in [old for old, end in _used.items() if end < now]:
+            del _used[old]
+        if jti in _used:
+            return False
+        _used[jti] = now + LIFETIMES[Kind.TICKET]
+    # False: another process was first. None: Redis did not answer.
+    return cache.add(f"ws-ticket:{jti.hex}", 1, LIFETIMES[Kind.TICKET]) is not False

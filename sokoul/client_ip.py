@@ -1,0 +1,59 @@
+"""Whose request it is: the peer's address, or what a trusted proxy says of it."""
+
+import ipaddress
+from typing import Protocol
+
+from sokoul.env import ENV
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class HasMeta(Protocol):
+    """Django's request and REST framework's alike."""
+
+    @property
+    def META(self) -> dict[str, str]: ...
+
+
+def parse(text: str) -> Address | None:
+    """An address as proxies write it: with or without a port or brackets; IPv4 inside IPv6 becomes plain IPv4."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or ipaddress.IPv6Address(int(address))  # without a %zone, which inet cannot hold
+    return address
+
+
+def _trusted(address: Address) -> bool:
+    return any(address in network for network in ENV.trusted_proxies)
+
+
+def resolve(peer: str, forwarded: str) -> str | None:
+    """The client behind `peer`; `forwarded` is X-Forwarded-For, believed from right to left while the hops are trusted.
+
+    An entry that is no address ends the walk: everything to its left was written by whoever wrote that. None when the peer
+    has no address (a Unix socket).
+    """
+    client = parse(peer)
+    if client is None:
+        return None
+    for hop in reversed(forwarded.split(",") if forwarded else []):
+        if not _trusted(client):
+            break
+        address = parse(hop)
+        if address is None:
+            break
+        client = address
+    return str(client)
+
+
+def client_ip(request: HasMeta) -> str | None:
+    """The client's address in its canonical form."""
+    return resolve(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
