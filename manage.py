@@ -1,19 +1,22 @@
 #!/usr/bin/env python
 """Sokoul's command line: `python manage.py help` lists what it can do."""
 
+import importlib
 import os
 import sys
 
 from sokoul import env
 
 # These run before, or without, a configured installation.
-NEEDS_NOTHING = {"up", "help", "demo", "parse_release", "makemigrations", "collectstatic", "check", "spectacular", "test"}
+NEEDS_NOTHING = {"help", "demo", "parse_release", "makemigrations", "collectstatic", "check", "spectacular", "test"}
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sokoul.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     wants_help = any(argument in {"--help", "-h", "--version"} for argument in sys.argv)
+    if command in {"up", "down"} and not wants_help:  # without Django, which would cost seconds and hold no use
+        raise SystemExit(importlib.import_module(f"sokoul.stack.{command}").main())
     if command not in NEEDS_NOTHING and not wants_help:
         env.require_complete()
     from django.core.management import execute_from_command_line

@@ -21,12 +21,20 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 REREAD_SECONDS = 30.0
 
 
-def _url(*schemes: str) -> AfterValidator:
+def _url(*schemes: str, several: bool = False, host_needed: bool = False) -> AfterValidator:
+    """A URL of one of these schemes; `several` of them may stand there, separated by commas."""
+    fault = f"must be a URL that begins with {' or '.join(scheme + '://' for scheme in schemes)}"
+
     def check(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not (parts.hostname or parts.path.strip("/")):
-            raise ValueError(f"must be a URL that begins with {' or '.join(s + '://' for s in schemes)}")
-        _ = parts.port  # raises ValueError on a port that is no number
+        for url in value.split(",") if several else [value]:
+            try:
+                parts = urlsplit(url.strip())
+                _ = parts.port
+            except ValueError:  # its text quotes the value, which may hold a password
+                raise ValueError(f"{fault}, with a number as its port; escape / ? # : @ in a password") from None
+            path = "" if host_needed else parts.path.strip("/")
+            if parts.scheme not in schemes or not (parts.hostname or path):
+                raise ValueError(fault)
         return value
 
     return AfterValidator(check)
@@ -37,7 +45,7 @@ def _list(value: object) -> object:
 
 
 def _strong(value: str) -> str:
-    if any(len(line.encode()) < 32 for line in value.splitlines() or [""]):
+    if any(len(line.strip().encode()) < 32 for line in value.splitlines() if line.strip()):
         raise ValueError("must be at least 32 bytes long")
     return value
 
@@ -47,16 +55,17 @@ def _feeds(value: object) -> object:
     if not isinstance(value, str):
         return value
     feeds: dict[str, tuple[str, str]] = {}
-    for item in _list(value):  # type: ignore[attr-defined]
+    for item in filter(None, map(str.strip, value.split(","))):
         name, found, rest = item.partition("=")
         url, _, key = rest.partition("|")
-        if not found or urlsplit(url).scheme not in {"http", "https"}:
+        if not found or not url.strip().startswith(("http://", "https://")):
             raise ValueError("must be name=http://host/path|apikey, separated by commas")
         feeds[name.strip()] = (url.strip(), key.strip())
     return feeds
 
 
-HttpUrl = Annotated[str, _url("http", "https")]
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+HttpUrl = Annotated[str, _url("http", "https", host_needed=True)]
 Strings = Annotated[list[str], BeforeValidator(_list)]
 Networks = Annotated[list[Network], BeforeValidator(_list)]
 Feeds = Annotated[dict[str, tuple[str, str]], BeforeValidator(_feeds)]
@@ -78,7 +87,7 @@ class Environment(BaseModel):
         description="Valkey or Redis: cache, limits, socket fan-out.",
         examples=["redis://:password@localhost:6379/0"],
     )
-    nats_url: Annotated[str, _url("nats", "tls")] = Field(
+    nats_url: Annotated[str, _url("nats", "tls", several=True, host_needed=True)] = Field(
         "", description="NATS with JetStream, which carries the jobs.", examples=["nats://token@localhost:4222"]
     )
     tmdb_api_key: str = Field(
@@ -97,9 +106,11 @@ class Environment(BaseModel):
     # --- the installation -------------------------------------------------------------------------------------------
     port: int = Field(3000, ge=1, le=65535, description="Port of the web interface and the API.")
     bind: str = Field("127.0.0.1", description="Address that the web server listens on; 0.0.0.0 for every network.")
-    data_dir: Path = Field(Path("var"), description="Everything that this installation keeps.")
-    download_dir: Path | None = Field(None, description="Where torrents are downloaded (default: DATA_DIR/downloads).")
-    library_dir: Path | None = Field(
+    data_dir: Folder = Field(Path("var"), description="Everything that this installation keeps.")
+    download_dir: Folder | None = Field(
+        None, description="Where torrents are downloaded (default: DATA_DIR/downloads)."
+    )
+    library_dir: Folder | None = Field(
         None, description="Where finished films and series are filed (default: DATA_DIR/library)."
     )
     public_url: HttpUrl | None = Field(
@@ -124,7 +135,8 @@ class Environment(BaseModel):
     )
     demo: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="Built-in stand-ins for TMDB, indexer, Telegram and a swarm: auto where a provider is missing, on for all, off for none.",
+        description="Built-in stand-ins for TMDB, indexer, Telegram and a swarm: auto where a provider is missing, "
+        "on for all, off for none.",
     )
     # --- providers --------------------------------------------------------------------------------------------------
     tmdb_url: HttpUrl = Field("https://api.themoviedb.org/3", description="TMDB's API.")
@@ -180,40 +192,61 @@ PROVIDERS = ("tmdb_api_key", "telegram_bot_token")
 def read_dotenv(path: Path) -> dict[str, str]:
     """NAME=value lines; `#` comments, optional `export` and quotes. A missing file is an empty one."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        stop(f"{path}: cannot be read ({error.strerror}). Make it readable for this user, or remove it.")
     values: dict[str, str] = {}
     for line in lines:
         name, found, value = line.strip().removeprefix("export ").partition("=")
         if found and not name.startswith("#"):
-            value = value.strip()
-            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-                value = value[1:-1]
-            values[name.strip()] = value
+            values[name.strip()] = _unquoted(value.strip())
     return values
 
 
-def gather(environ: dict[str, str] | None = None) -> dict[str, str]:
-    """Every variable that is set, by its name in capitals; environment over `.env` over `DATA_DIR/.env`."""
+def _unquoted(value: str) -> str:
+    """What stands between quotes; without quotes, a ` #` begins a comment."""
+    if value[:1] in {"'", '"'} and (end := value.find(value[0], 1)) > 0:
+        return value[1:end]
+    return value.split(" #")[0].rstrip() if not value.startswith("#") else ""
+
+
+def gather(environ: dict[str, str] | None = None, *, generated: bool = True) -> dict[str, str]:
+    """Every variable that is set, by its name in capitals; environment over `.env` over `DATA_DIR/.env`.
+
+    `generated=False` leaves `DATA_DIR/.env` out: only what a person has set.
+    """
     environ = dict(os.environ) if environ is None else environ
-    values = {**read_dotenv(Path(environ.get("DOTENV") or ".env")), **{k: v for k, v in environ.items() if v}}
-    generated = Path(values.get("DATA_DIR") or "var") / ".env"
-    values = {**read_dotenv(generated), **{k: v for k, v in values.items() if v}}
-    for field in Environment.model_fields:
-        name = field.upper()
-        if path := values.get(f"{name}_FILE"):
-            try:
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                values[name] = ""
+    layers = [environ, read_dotenv(Path(environ.get("DOTENV") or ".env"))]
+    if generated:
+        data_dir = next((layer["DATA_DIR"] for layer in layers if layer.get("DATA_DIR")), "var")
+        layers.append(read_dotenv(Path(data_dir).expanduser() / ".env"))
+    values: dict[str, str] = {}
+    for layer in reversed(layers):
+        values |= _with_files({name: value for name, value in layer.items() if value})
     return values
+
+
+def _with_files(layer: dict[str, str]) -> dict[str, str]:
+    """The layer with NAME read from the file that NAME_FILE names; empty where that cannot be read."""
+    read: dict[str, str] = {}
+    for field in Environment.model_fields:
+        if path := layer.get(f"{field.upper()}_FILE"):
+            try:
+                read[field.upper()] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                read[field.upper()] = ""
+    return {**layer, **read}
 
 
 def parse(values: dict[str, str]) -> tuple[Environment, dict[str, str]]:
     """What could be read, and {NAME: what is wrong} for the rest (which keeps its default)."""
     known = {f: v for f in Environment.model_fields if (v := values.get(f.upper(), "").strip())}
     faults: dict[str, str] = {}
+    for field in Environment.model_fields:
+        if field not in known and f"{field.upper()}_FILE" in values:
+            faults[field.upper()] = f"the file that {field.upper()}_FILE names is empty or cannot be read"
     while True:
         try:
             environment = Environment.model_validate(known)
@@ -235,7 +268,7 @@ def explain(faults: dict[str, str]) -> str:
     for name, fault in faults.items():
         field = Environment.model_fields[name.lower()]
         example = (field.examples or [None])[0]
-        default = None if field.is_required() or field.default in ("", None) else field.default
+        default = None if field.is_required() or field.default in ("", None, [], {}) else field.default
         good = f" For example: {example}" if example else f" Default: {default}" if default is not None else ""
         lines.append(f"{name}: {fault}. {field.description}{good}")
     return "\n".join(lines)
@@ -255,11 +288,16 @@ def stop(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
+_LAST_SEEN: dict[str, tuple[str, ...]] = {}
+
+
 @functools.lru_cache(maxsize=64)
 def _secret_lines(name: str, _moment: int) -> tuple[str, ...]:
     value = gather().get(name, "")
     separator = "\n" if name == "JWT_SECRET" else ","
-    return tuple(part.strip() for part in value.split(separator) if part.strip())
+    if found := tuple(part.strip() for part in value.split(separator) if part.strip()):
+        _LAST_SEEN[name] = found
+    return found or _LAST_SEEN.get(name, ())  # a file that is just being replaced must not leave us without a key
 
 
 def secrets_of(name: str) -> tuple[str, ...]:

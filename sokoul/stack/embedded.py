@@ -22,7 +22,7 @@ from typing import ClassVar
 from sokoul.stack.processes import die_with_parent, free_port, is_free, kill_leftovers, write_private
 
 _AS_NOBODY = ["unshare", "-U", "--map-user=65534", "--map-group=65534", "--"]
-_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 _POLL = 0.02
 
 
@@ -78,16 +78,20 @@ class Server:
 
     def prepare(self) -> None:
         """Make everything that `command()` needs. Safe to repeat; nobody else may be using the folder."""
-        kill_leftovers(self.program, self.working_folder.resolve())
+        self.clear()
         self.claim()
         self._configure()
+
+    def clear(self) -> None:
+        """Take away what a killed or frozen one left; the next start finds the way free."""
+        kill_leftovers(self.program, self.working_folder.resolve())
 
     def spawn(self, output: int | None = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start the program in a session of its own, so that Ctrl-C does not reach it; call from the main thread."""
         return subprocess.Popen(  # noqa: S603 - our own command line
             self.command(),
             cwd=self.folder,
-            env=_ENVIRONMENT,
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -198,9 +202,12 @@ class Postgres(Server):
         except psycopg.Error:
             return False
 
-    def _configure(self) -> None:
+    def clear(self) -> None:
+        super().clear()
         # A stale one that names a process of ours, or any live one as root, keeps PostgreSQL from starting.
         (self.working_folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def _configure(self) -> None:
         if self.working_folder.exists():
             return
         draft = self.folder / "data.new"  # renamed when whole, so that a cut here leaves nothing half made
@@ -232,7 +239,14 @@ class Postgres(Server):
     def _run(self, program: str, *arguments: str, text: str = "") -> None:
         command = [*_unprivileged(), _postgres_binary(program), *arguments]
         done = subprocess.run(  # noqa: S603 - our own command line
-            command, cwd=self.folder, env=_ENVIRONMENT, input=text, text=True, capture_output=True, check=False
+            command,
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            input=text,
+            text=True,
+            capture_output=True,
+            check=False,
+            preexec_fn=die_with_parent(signal.SIGKILL),
         )
         if done.returncode:
             hint = "" if not _unprivileged() else "\nAs root, PostgreSQL needs user namespaces; else run as a user."

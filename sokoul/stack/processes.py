@@ -5,7 +5,9 @@ import os
 import random
 import signal
 import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -31,6 +33,15 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
 def set_own_death_signal(death_signal: signal.Signals) -> None:
     """This process itself gets `death_signal` when its parent ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+
+
+def started_at(pid: int) -> str | None:
+    """When a living process started, in clock ticks since boot; None for a dead one. With its pid it names a process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]  # proc_pid_stat(5): state is field 3, starttime field 22
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -74,11 +85,19 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
-def kill_leftovers(program: str, folder: Path) -> None:
+def kill_leftovers(program: str, folder: Path, within: float = 5.0) -> None:
     """Kill every process of `program` that works in `folder`: what an earlier run left behind, perhaps frozen."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and _works_in(entry, program, folder):
-            os.kill(int(entry.name), signal.SIGKILL)
+    deadline = time.monotonic() + within
+    while (found := _workers_in(folder, program)) and time.monotonic() < deadline:
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _workers_in(folder: Path, program: str) -> list[int]:
+    entries = (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [int(entry.name) for entry in entries if _works_in(entry, program, folder)]
 
 
 def _works_in(process: Path, program: str, folder: Path) -> bool:
