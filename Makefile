@@ -1,0 +1,53 @@
+# `make up` runs Sokoul, `make test` proves it; `make help` lists the rest.
+PYTHON ?=
+RUN := .venv/bin/python
+export PYTHON
+
+.PHONY: help up down venv dev chromium test unit lint bench lock
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+up: venv ## set everything up and run it in the foreground; Ctrl-C stops it in order
+	@exec $(RUN) manage.py up
+
+down: ## stop the stack of this DATA_DIR, also one whose terminal is gone
+	@if [ -x $(RUN) ]; then exec $(RUN) manage.py down; else echo "Sokoul was never started here."; fi
+
+venv: ## only build .venv with what running needs
+	@requirements/install embedded
+
+dev: ## build .venv with what testing needs
+	@requirements/install dev
+
+chromium:
+	@for name in chromium chromium-browser google-chrome; do \
+		if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium for the browser tests…"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "The browser tests need Chromium. Run: sudo apt-get install chromium" >&2; exit 1; \
+	fi
+
+test: dev chromium ## every test, on real servers and a real browser
+	@$(RUN) -m pytest
+
+unit: dev ## the unit tests
+	@$(RUN) -m pytest tests/unit
+
+lint: dev ## style, types, and who may import whom
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: dev ## each figure beside its bar
+	@$(RUN) tests/bench/run.py
+
+lock: dev ## resolve the requirements anew and lock them with hashes
+	@cd requirements && for name in base embedded dev installer; do \
+		../.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+			--no-emit-find-links --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
+	done
