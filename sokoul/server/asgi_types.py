@@ -8,3 +8,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class ClientGone(OSError):
+    """What our servers' `send` raises once the client went away, as ASGI 2.4 asks; an endless response would never end."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
@@ -144,6 +144,7 @@ class Request(WebRequest):  # type: ignore[misc]
 
     # The application parses forms; Twisted would do it before, and once more.
     _parsePOSTFormSubmission = False
+    path: bytes
     body_limit: BodyLimit
     _received = 0
 
@@ -157,12 +158,18 @@ class Request(WebRequest):  # type: ignore[misc]
     def process(self) -> Any:
         # Daphne believes this header, whoever sent it.
         self.requestHeaders.removeHeader(b"Daphne-Root-Path")
+        if not self.path.startswith(b"/") and b"://" in self.path:  # RFC 9112, section 3.2.2: absolute-form
+            self.path = urlsplit(self.path).path or b"/"
         channel = self.channel
         result = super().process()
         if self.transport is None:
             channel.upgraded()
             channel.transport.protocol.writable = channel.writable
         return result
+
+    @property
+    def gone(self) -> bool:
+        return bool(self._disconnected) and not self.finished
 
     @property
     def writable(self) -> asyncio.Event | None:
@@ -218,6 +225,14 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
         self.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:123], isReply=False)
         self.application_queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.muted = True
+
+    def sendMessage(self, *args: Any, **kwargs: Any) -> None:
+        """The limit is for what comes in; autobahn would hold our own messages to it too."""
+        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().sendMessage(*args, **kwargs)
+        finally:
+            self.maxMessagePayloadSize = limit
 
     def _deny_with(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         reason = http.RESPONSES.get(status, b"Refused")

@@ -13,7 +13,7 @@ from twisted.internet import defer, reactor
 from twisted.logger import globalLogBeginner
 
 from sokoul.server import listener, signals
-from sokoul.server.asgi_types import App, Message, Scope
+from sokoul.server.asgi_types import App, ClientGone, Message, Scope
 from sokoul.server.daphne_protocols import Channel, Socket
 from sokoul.server.drain import DRAIN, POLL_SECONDS, Drain
 from sokoul.server.lifespan import Lifespan, StartFailed
@@ -79,6 +79,7 @@ class Server(daphne.server.Server):  # type: ignore[misc]
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=self.ping_timeout,
             allowNullOrigin=True,
+            failByDrop=False,
             openHandshakeTimeout=self.websocket_handshake_timeout,
             maxMessagePayloadSize=self.websocket_max_message_size,
             maxFramePayloadSize=self.websocket_max_frame_size,
@@ -144,6 +145,8 @@ class Server(daphne.server.Server):  # type: ignore[misc]
         await super().handle_reply(protocol, message)
         if protocol.writable is not None:
             await protocol.writable.wait()
+        if message["type"] == "http.response.body" and protocol.gone:
+            raise ClientGone
 
     def kill_all_applications(self) -> Any:
         tasks = [details.get("application_instance") for details in self.connections.values()]

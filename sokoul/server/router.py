@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sokoul.server import drain as draining
 from sokoul.server import refusal
-from sokoul.server.asgi_types import App, Message, Receive, Scope, Send
+from sokoul.server.asgi_types import App, ClientGone, Message, Receive, Scope, Send
 from sokoul.server.limits import Limits
 
 logger = logging.getLogger("sokoul.server")
@@ -40,7 +40,10 @@ class Router:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._route(scope, receive, send)
+            try:
+                await self._route(scope, receive, send)
+            except ClientGone:
+                logger.debug("a client left before its answer was complete")
         elif scope["type"] == "websocket":
             await self._connect(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -52,6 +55,9 @@ class Router:
         if self._drain.draining and not self._open.fullmatch(scope["path"]):
             await refusal.answer_early(scope, receive, send, refusal.DRAINING, self._limits)
             return
+        if not scope["path"].startswith("/"):
+            await refusal.answer_early(scope, receive, send, refusal.BAD_TARGET, self._limits)
+            return
         stream = next((app for pattern, app in self._streams if pattern.fullmatch(scope["path"])), None)
         request = draining.Request(send, asyncio.current_task(), stream is not None)
         self._drain.requests.add(request)
@@ -61,6 +67,8 @@ class Router:
             if not request.cut:
                 raise
             await self._tell(scope, request, refusal.DRAINING)
+        except ClientGone:
+            raise
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             await self._tell(scope, request, refusal.FAILED)

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
 from sokoul.server import listener, signals
-from sokoul.server.asgi_types import App
+from sokoul.server.asgi_types import App, ClientGone, Message, Receive, Scope, Send
 from sokoul.server.drain import DRAIN, Drain
 from sokoul.server.limits import Limits
 from sokoul.server.refusal import HEADERS_TOO_LARGE
@@ -72,6 +72,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._end_timer.cancel()
             self._end_timer = None
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        async def telling(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_or_tell(message: Message) -> None:
+                await send(message)
+                if cycle.disconnected and not cycle.response_complete:
+                    raise ClientGone
+
+            await app(scope, receive, send_or_tell)
+
+        super()._start_asgi_task(cycle, telling)  # type: ignore[arg-type]
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -21,6 +21,8 @@ class Command(BaseCommand):
         "secrets. Exit status 2: the configuration is incomplete or the port is taken."
     )
 
+    requires_system_checks = []  # after the port: a taken one is told at once
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--server", choices=SERVERS, default=SERVERS[0], help="the server (default: uvicorn)")
         parser.add_argument("--host", default=env.ENV.bind, help="address to listen on (default: BIND)")
@@ -36,6 +38,7 @@ class Command(BaseCommand):
             sock = listener.bind(host, port)
         except listener.CannotListen as error:
             env.stop(str(error))
+        self.check()
         listener.allow_many_files()
         run = importlib.import_module(f"sokoul.server.{server}_server").run
         run(import_string("sokoul.asgi.application"), sock, reread=env.reread)
