@@ -117,6 +117,17 @@ def _enqueue(download: Download) -> Any:
     return jobs.enqueue("hunter", "start", {"download_id": download.pk}, user_id=download.user_id)
 
 
+def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> None:
+    """The search that a download waited for has ended: take this release, or say why none will do. Twice is once."""
+    if release is None:
+        why = f"every release found was refused: {' '.join(refusals[:3])}" if refusals else "the indexers know no release."
+        rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=f"Nothing to download: {why}")
+        return
+    with transaction.atomic():
+        if rows.move(download_id, Phase.QUEUED, after=[Phase.SEARCHING], torrent=release, name=release.title):
+            _enqueue(Download.objects.get(pk=download_id))
+
+
 def owned(user_id: int, download_id: int) -> Download:
     """The person's own download; 404 where there is none, 403 where it is somebody else's."""
     download = Download.objects.filter(pk=download_id).first()

@@ -1,6 +1,6 @@
 """What the workers run for this app."""
 
-from apps.downloads import preparation, rows, search
+from apps.downloads import preparation, rows, search, services
 from apps.downloads.models import Phase
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
@@ -9,7 +9,12 @@ from apps.jobs.registry import Running, failed, handler
 
 @handler("scout", "search", SearchPayload)
 def search_releases(payload: SearchPayload, job: Running) -> dict[str, object]:
-    return search.run(payload)
+    found = search.run(payload)
+    if payload.download_id is not None:
+        release = search.best(found["media_id"], payload.season, payload.episode)
+        refusals = [] if release else search.rejections_of(found["media_id"], payload.season, payload.episode)
+        services.choose(payload.download_id, release, refusals)
+    return found
 
 
 @failed("scout", "search")
