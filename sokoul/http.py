@@ -1,0 +1,393 @@
+"""The one door for outbound HTTP (SPEC 10): deadlines, size cap, redirects, no private addresses, retry, circuit breaker.
+
+Everything that can go wrong leaves as TransientError or PermanentError whose text names the service and never an address,
+a header or a query, because keys travel in those.
+"""
+
+import base64
+import functools
+import ipaddress
+import queue
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpcore
+import httpx
+import orjson
+
+from sokoul import logs
+from sokoul.env import ENV
+from sokoul.errors import PermanentError, TransientError
+
+log = logs.logger(__name__)
+
+CONNECT_SECONDS = 10.0
+TOTAL_SECONDS = 30.0
+MAX_BYTES = 10 * 1024 * 1024
+MAX_REDIRECTS = 3
+BREAKER_FAILURES = 5
+BREAKER_SECONDS = 10.0
+LONGEST_PAUSE = 600.0
+REDIRECTS = (301, 302, 303, 307, 308)
+TRANSIENT_STATUSES = (408, 425, 429)
+SECRET_HEADERS = ("authorization", "x-api-key", "cookie")
+MAGNET = "magnet:?"
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_deadline: ContextVar[float] = ContextVar("http_deadline", default=float("inf"))
+
+
+class _PrivateAddressError(Exception):
+    """A host that the operator did not configure leads to an address that is not public."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer whose body was read whole. A redirect to a magnet link is an answer too: the link is the body."""
+
+    service: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON; TransientError when it is none (a maintenance page, a captive portal)."""
+        try:
+            return orjson.loads(self.body.removeprefix(b"\xef\xbb\xbf"))
+        except orjson.JSONDecodeError:
+            kind = self.headers.get("content-type", "no content type")[:60]
+            log.error("answer is not JSON", provider=self.service, status=self.status, content_type=kind)
+            raise TransientError(f"{self.service} answered with something that is not JSON ({kind}).") from None
+
+
+def trusted_hosts() -> set[str]:
+    """Hosts that the operator configured: trusted on any port and whatever their address (SPEC 4)."""
+    configured = [ENV.tmdb_url, ENV.tmdb_image_url, ENV.telegram_api_url, ENV.prowlarr_url or ""]
+    configured += [url for url, _ in ENV.torznab_feeds.values()]
+    return {_plain(host) for url in configured if (host := urlsplit(url).hostname)}
+
+
+def is_public(address: Address) -> bool:
+    """Whether the address is on the open internet; what is wrapped in an IPv6 address decides for it."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if wrapped := address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]:
+            return is_public(wrapped)
+        if address in _NAT64:
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from a Retry-After header in either of its forms (RFC 9110, 10.2.3); None for anything else."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _plain(host: str) -> str:
+    return host.lower().rstrip(".")
+
+
+def _left(timeout: float | None = None) -> float:
+    """Seconds until the call's deadline, at most `timeout`; httpcore's timeout error once it has passed."""
+    left = _deadline.get() - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the deadline of the whole call has passed")
+    return left if timeout is None else min(left, timeout)
+
+
+def _resolve(host: str, port: int) -> list[Address]:
+    """Every address of the host. getaddrinfo knows no deadline, so it runs on a thread that is left behind when late."""
+    try:
+        return [ipaddress.ip_address(host)]
+    except ValueError:
+        pass
+    answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except (OSError, UnicodeError) as error:
+            answers.put(error if isinstance(error, OSError) else OSError("not a host name"))
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    try:
+        found = answers.get(timeout=_left(CONNECT_SECONDS))
+    except queue.Empty:
+        raise httpcore.ConnectTimeout("name resolution took too long") from None
+    if isinstance(found, OSError):
+        raise httpcore.ConnectError("the name cannot be resolved")
+    return list(dict.fromkeys(ipaddress.ip_address(info[4][0]) for info in found))
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection on which every wait counts against the deadline of the whole call, so that dripping bytes end too."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Resolves once, refuses private addresses, and connects to the very address that was checked."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        addresses = _resolve(host, port)
+        if _plain(host) not in trusted_hosts() and not all(is_public(address) for address in addresses):
+            raise _PrivateAddressError
+        failure: Exception = httpcore.ConnectError("the name has no address")
+        for address in addresses:
+            try:
+                left = _left(min(timeout or CONNECT_SECONDS, CONNECT_SECONDS))
+                return _Stream(self._inner.connect_tcp(str(address), port, left, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+class _Transport(httpx.HTTPTransport):
+    def __init__(self) -> None:
+        context = httpx.create_ssl_context()
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context,
+            max_connections=64,
+            max_keepalive_connections=16,
+            keepalive_expiry=30.0,
+            network_backend=_Backend(),
+        )
+
+
+@functools.cache
+def _transport() -> _Transport:
+    return _Transport()
+
+
+@dataclass
+class _Breaker:
+    """After five failures in a row a service is left alone for ten seconds, or for as long as it asked (429)."""
+
+    failures: int = 0
+    paused_until: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def check(self, service: str) -> None:
+        left = self.paused_until - time.monotonic()
+        if left > 0:
+            raise TransientError(f"{service} does not answer; the next try is in {left:.0f} s.", retry_after=left)
+
+    def succeeded(self) -> None:
+        with self.lock:
+            self.failures = 0
+
+    def failed(self, error: TransientError) -> None:
+        with self.lock:
+            self.failures += 1
+            pause = BREAKER_SECONDS if self.failures >= BREAKER_FAILURES else 0.0
+            self.paused_until = time.monotonic() + min(max(pause, error.retry_after or 0.0), LONGEST_PAUSE)
+
+
+@functools.lru_cache(maxsize=1024)
+def _breaker(service: str, origin: tuple[str, str, int | None]) -> _Breaker:
+    return _Breaker()
+
+
+def forget() -> None:
+    """Close every idle connection and forget what was learned about services."""
+    if _transport.cache_info().currsize:
+        _transport().close()
+    _transport.cache_clear()
+    _breaker.cache_clear()
+
+
+def request(
+    method: str,
+    url: str,
+    *,
+    service: str,
+    params: Mapping[str, str | int | list[int]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    json: object = None,
+    seconds: float = TOTAL_SECONDS,
+    max_bytes: int = MAX_BYTES,
+    answers: Collection[int] = (),
+) -> Response:
+    """One call, whole within `seconds`. `service` is its name in texts for people.
+
+    2xx and the statuses in `answers` are returned. TransientError: no connection, too late, cut off, 408, 425, 429, 5xx (with
+    the Retry-After that came along), or a service that is being left alone. PermanentError: any other status, a private
+    address, more than three redirects, more than `max_bytes`. A GET whose connection broke is tried once more at once.
+    """
+    started = time.monotonic()
+    token = _deadline.set(min(_deadline.get(), started + seconds))
+    try:
+        call = _build(method, url, params, headers, json, service)
+        breaker = _breaker(service, _origin(call.url))
+        breaker.check(service)
+        try:
+            response = _checked(_sent(call, service, max_bytes, seconds), answers)
+        except TransientError as error:
+            breaker.failed(error)
+            raise
+        breaker.succeeded()
+        return response
+    except (TransientError, PermanentError) as error:
+        took = round(time.monotonic() - started, 3)
+        host = urlsplit(url).hostname if "://" in url else ""
+        log.warning("outbound call failed", provider=service, host=host, error=error.message, seconds=took)
+        raise
+    finally:
+        _deadline.reset(token)
+
+
+def get(url: str, **options: Any) -> Response:
+    return request("GET", url, **options)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _permanent(message: str, code: str = "provider") -> PermanentError:
+    return PermanentError(message, code=code, status=502)
+
+
+def _build(
+    method: str,
+    url: str,
+    params: Mapping[str, str | int | list[int]] | None,
+    headers: Mapping[str, str] | None,
+    json: object,
+    service: str,
+) -> httpx.Request:
+    try:
+        target = httpx.URL(url)
+        if params:
+            target = target.copy_merge_params(dict(params))
+        if target.scheme not in ("http", "https") or not target.host:
+            raise httpx.UnsupportedProtocol("")
+        call = httpx.Request(method, target, headers=dict(headers or {}), json=json)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError, TypeError):
+        raise _permanent(f"The address of {service} is not a usable http or https address.", "address") from None
+    call.headers.setdefault("User-Agent", "Sokoul/1")
+    call.headers.setdefault("Accept", "*/*")
+    call.headers["Accept-Encoding"] = "gzip"
+    call.headers["Host"] = target.netloc.decode()
+    if target.userinfo:
+        plain = unquote(target.userinfo.decode()).encode()
+        call.headers.setdefault("Authorization", "Basic " + base64.b64encode(plain).decode())
+    return call
+
+
+def _sent(call: httpx.Request, service: str, max_bytes: int, seconds: float) -> Response:
+    """The answer behind at most three redirects, with transport errors translated."""
+    tries = 2 if call.method == "GET" else 1
+    while True:
+        tries -= 1
+        try:
+            return _followed(call, service, max_bytes)
+        except (httpx.TimeoutException, httpcore.TimeoutException):
+            raise TransientError(f"{service} did not answer within {seconds:g} s.") from None
+        except _PrivateAddressError:
+            raise _permanent(
+                f"{service} leads to a private address, which only configured hosts may.", "private_address"
+            ) from None
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL):
+            raise _permanent(f"{service} cannot be called: its address or key is malformed.", "address") from None
+        except (httpx.TransportError, httpcore.NetworkError, httpcore.ProtocolError):
+            if not tries:
+                raise TransientError(f"{service} could not be reached, or broke off its answer.") from None
+
+
+def _followed(call: httpx.Request, service: str, max_bytes: int) -> Response:
+    for _ in range(MAX_REDIRECTS + 1):
+        call.extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), _left())}
+        answer = _transport().handle_request(call)
+        try:
+            location = answer.headers.get("location", "") if answer.status_code in REDIRECTS else ""
+            if location.startswith(MAGNET):
+                return Response(service, 200, answer.headers, location.encode())
+            if not location:
+                return Response(service, answer.status_code, answer.headers, _body(answer, service, max_bytes))
+        finally:
+            answer.close()
+        call = _redirected(call, location, answer.status_code)
+    raise _permanent(f"{service} redirected more than {MAX_REDIRECTS} times.", "redirects")
+
+
+def _redirected(call: httpx.Request, location: str, status: int) -> httpx.Request:
+    """The next hop. Keys stay with the origin that they were meant for; a body only survives 307 and 308."""
+    target = call.url.join(location)
+    if target.scheme not in ("http", "https"):
+        raise httpx.UnsupportedProtocol("")
+    keep = status in (307, 308)
+    dropped = {"host"} if keep else {"host", "content-length", "content-type"}
+    if _origin(target) != _origin(call.url):
+        dropped |= set(SECRET_HEADERS)
+    headers = {name: value for name, value in call.headers.items() if name not in dropped}
+    return httpx.Request(call.method if keep else "GET", target, headers=headers, content=call.read() if keep else None)
+
+
+def _body(answer: httpx.Response, service: str, max_bytes: int) -> bytes:
+    """The decoded body, never more than `max_bytes` of it in memory, however small it was packed."""
+    packed = answer.headers.get("content-encoding", "identity").lower() not in ("identity", "")
+    unpacker = zlib.decompressobj(wbits=47) if packed else None  # 32 + 15: gzip or zlib, found by its header
+    body = bytearray()
+    stream = answer.stream
+    assert isinstance(stream, httpx.SyncByteStream)
+    for chunk in stream:
+        try:
+            body += unpacker.decompress(chunk, max_bytes + 1 - len(body)) if unpacker else chunk
+        except zlib.error:
+            raise TransientError(f"{service} sent an answer that cannot be unpacked.") from None
+        if len(body) > max_bytes:
+            raise _permanent(f"{service} sent more than {max_bytes} bytes.", "too_large")
+    return bytes(body)
+
+
+def _checked(response: Response, answers: Collection[int]) -> Response:
+    if 200 <= response.status < 300 or response.status in answers:
+        return response
+    message = f"{response.service} answered {response.status}."
+    if response.status >= 500 or response.status in TRANSIENT_STATUSES:
+        raise TransientError(message, retry_after(response.headers.get("retry-after")))
+    raise _permanent(message)
