@@ -199,6 +199,7 @@ class Request(WebRequest):  # type: ignore[misc]
 class Socket(WebSocketProtocol):  # type: ignore[misc]
     """A WebSocket that closes with any code, and refuses a handshake with any status (`websocket.http.response`)."""
 
+    maxMessagePayloadSize: int
     writable: asyncio.Event | None = None
     _denial: bytes = b""
 

@@ -16,6 +16,7 @@ logger = logging.getLogger("sokoul.server")
 GOING_AWAY = 1001
 POLL_SECONDS = 0.05
 CUT_SECONDS = 2.0
+GOODBYE_SECONDS = 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -103,14 +104,13 @@ class Drain:
             await asyncio.wait(tasks, timeout=CUT_SECONDS)
 
     async def _close_sockets(self) -> None:
-        waiting = list(self.sockets)
+        waiting, goodbyes = list(self.sockets), []
         while waiting:
             batch, waiting = waiting[: self.batch], waiting[self.batch :]
-            goodbyes = [asyncio.ensure_future(socket.goodbye()) for socket in batch]
-            # One whose client does not read must not hold up the others.
-            await asyncio.wait(goodbyes, timeout=max(self.pause, 1.0))
-            if waiting:
-                await asyncio.sleep(self.pause)
+            goodbyes += [asyncio.ensure_future(socket.goodbye()) for socket in batch]
+            await asyncio.sleep(self.pause)
+        if goodbyes:  # a client that does not read could make this last for ever
+            await asyncio.wait(goodbyes, timeout=GOODBYE_SECONDS)
 
     def _stalled(self, request: Request) -> bool:
         return request.stream and time.monotonic() - request.progress > self.stall
