@@ -39,7 +39,7 @@ def strip_site(text: str) -> str:
     """The text without the address of a site in front or behind."""
     rest = _SITE_PREFIX.sub("", text, count=1)
     rest = rest if rest.strip() else text
-    return rest if rest[-1:] in ")]}" and _dashed(rest) else _SITE_SUFFIX.sub("", rest)
+    return rest if _is_group(rest) else _SITE_SUFFIX.sub("", rest)
 
 
 def is_site(text: str) -> bool:
@@ -47,7 +47,7 @@ def is_site(text: str) -> bool:
     return _SITE.search(text) is not None
 
 
-def _dashed(text: str) -> bool:
-    """Whether the last bracket is tied on with a dash, as groups named after their site are: x264-[SITE.TLD]."""
+def _is_group(text: str) -> bool:
+    """Whether the last bracket names a group after its site: in capitals, as [YTS.MX], or tied on with a dash."""
     opening = max(text.rfind("["), text.rfind("("))
-    return text[:opening].rstrip(" ").endswith("-")
+    return opening > 0 and (text[:opening].rstrip(" ").endswith("-") or text[opening:].isupper())

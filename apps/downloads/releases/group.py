@@ -69,20 +69,18 @@ def _numbered(text: str) -> bool:
 
 def _bracketed(text: str) -> tuple[str, str] | None:
     """A group in the last bracket that is not all tags: alone in it, or behind tags."""
-    rest = text
+    end = len(text)
     for _ in range(8):
-        found = _BRACKET.search(rest)
+        found = _BRACKET.search(text[:end])
         if found is None or found.start() == 0:
             return None
-        before, words = (
-            rest[: found.start()],
-            [w for part in found.group(1).split() for w in [part.strip(",+/&|")] if w],
-        )
-        if rest[found.start() : found.end()].startswith("-") and found.group(1) and " " not in found.group(1):
-            return found.group(1), before
-        if words and not all(_tagged(word) for word in words):
-            return _dashed(before) or _in_bracket(words, before, rest, found)
-        rest = before
+        before, after = text[: found.start()], text[end:]
+        if found.group().lstrip(" ._").startswith("-") and found[1] and " " not in found[1]:
+            return found[1], before
+        words = [word for part in found[1].split() if (word := part.strip(",+/&|"))]
+        if not all(_tagged(word) for word in words):
+            return _dashed(before) or _in_bracket(words, before, found, after)
+        end = found.start()
     return None
 
 
@@ -90,17 +88,16 @@ def _tagged(word: str) -> bool:
     return is_tag(word) or all(is_tag(part) for part in re.split(r"[-.:+/&]", word) if part)
 
 
-def _in_bracket(words: list[str], before: str, text: str, found: re.Match[str]) -> tuple[str, str] | None:
+def _in_bracket(words: list[str], before: str, found: re.Match[str], after: str) -> tuple[str, str] | None:
     last = words[-1]
-    if _tagged(last) or not _NAME.fullmatch(last.strip("-")) or is_site(last):
+    if _tagged(last) or not _NAME.fullmatch(last.strip("-")) or (is_site(last) and not last.isupper()):
         return None
     if len(words) == 1:
-        return (last, before) if _has_technical(before) else None
+        return (last, before + after) if _has_technical(before) else None
     if sum(_tagged(word) for word in words[:-1]) * 2 <= len(words) - 1:
         return None
-    return last.split("-")[-1] if is_technical(last.split("-")[0]) else last, text[: found.start(1)] + " ".join(
-        words[:-1]
-    ) + ")"
+    head, _, name = last.rpartition("-")
+    return name if is_technical(head) else last, f"{before} ({' '.join(words[:-1])}){after}"
 
 
 def _dashed(text: str) -> tuple[str, str] | None:
@@ -127,7 +124,7 @@ def _tied(previous: str, right: str, left: str) -> str | None:
     if " " in right:
         return right if is_technical(previous) and len(words) <= 3 and not any(map(is_tag, words)) else None
     if len(words) > 1:
-        return words[0] if all(_tagged(word) for word in words[1:]) and not is_tag(words[0]) else None
+        return words[0] if all(_tagged(word) for word in words[1:]) and not _tagged(words[0]) else None
     if is_tag(words[0]) and not previous[-1:].isdigit():
         return None
     return right if _NAME.fullmatch(right) else None

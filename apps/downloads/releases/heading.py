@@ -4,39 +4,26 @@ import re
 from dataclasses import dataclass
 
 from apps.downloads.releases.numbering import Numbering
-from apps.downloads.releases.vocabulary import LANGUAGE_WORDS, is_tag
+from apps.downloads.releases.vocabulary import LANGUAGE_WORDS, SOFT_BEFORE, SOFT_BEHIND, SURE, any_of, is_technical
 
 _B, _E = r"(?<![^\W_])", r"(?![^\W_])"
 _S = r"[\s._-]"
 _YEAR = re.compile(r"(?<!\d)(18[89]\d|19\d\d|20\d\d)(?![\dpx])")
 _YEARS = re.compile(r"[(\[]?((?:19|20)\d\d)\s?-\s?(?:(?:19|20)?\d\d)?[)\]]")
-# What can be no part of a title: the tags begin here at the latest.
-_HARD = re.compile(
-    rf"{_B}(?:\d{{3,4}}[pi]|4K|UHD|\d{{3,4}}x\d{{3,4}}|[xh][ ._]?26[456]|HEVC|AVC|XviD|X-viD|DivX|VC-?1|WEB[ ._-]?(?:DL|Rip|Mux|HD)\w*"
-    rf"|WEB(?=[\s._\])-]+(?:[xh][ ._]?26|\d{{3,4}}p|DD|AAC|DV|HDR|MULTI|AVC|HEVC)|\])|[mu]?Blu[ ._-]?Ray\w*|(?:UHD)?BD(?:Rip|Mux|Remux|Light|25|50)|BRRip|UHDBD\w*|MBluRay"
-    rf"|BD(?=[ ._]?(?:\d{{3,4}}p|\]|\)|x26))|BD\d{{3,4}}p|(?:UHD)?Remux|U?HD[ ._]?TV(?:Rip)?|[PS]DTV|HTDV|DSR(?:ip)?|TVRip|DVD(?:Rip|Scr|R|5|9|Mux)?|HD[ ._-]?DVD|HDRip|WEBHD"
-    rf"|HD[ ._-]?CAM|CAM[ ._-]?Rip|HD[ ._-]?TS|TELESYNC|TELECINE|DVDSCR|SCREENER|VOSTFR|TRUEFRENCH|SUBFRENCH|FHD|(?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney)[HS]D"
-    rf"|DTS(?:-?HD)?|E?-?AC-?3D?|AAC[\d.]*|FLAC|TrueHD|DDP?[ .]?[257][ .][01]|(?:8|10)[ -]?bits?|AMZN|DSNP|HMAX|ATVP){_E}",
-    re.IGNORECASE,
+_SURE = re.compile(f"{_B}(?:{SURE}){_E}", re.IGNORECASE)
+_QUALIFIERS = any_of(r"""
+    Recut Extended Ultimate Director'?s? Collector'?s? Theatrical Despecialized Special Rouge Final Assembly Imperial Diamond Signature
+    Hunter Rekall Alternat(?:e|ive) Producer'?s Definitive Deluxe Luxe Limited Platinum Premium Criterion International European Unrated
+    Uncut Remastered Restored Redux Anniversary Workprint Original Broadcast
+""")
+_EDITIONS = any_of(r"""
+    Extended Director'?s Collector'?s Theatrical Ultimate Despecialized Uncensored Remastered Unrated Uncut Open~Matte IMAX Fan~Edit
+    Restored \d{2,3}(?:st|nd|rd|th)?[\s._-]Anniversary [234]in1 Criterion[\s._-]Collection Redux Criterion
+""")
+_UNIT = (
+    rf"(?:\d{{2,3}}(?:st|nd|rd|th)?{_S}Anniversary{_S}(?:Edition|Cut)"
+    rf"|(?:{_QUALIFIERS})(?:{_S}(?:{_QUALIFIERS}))?{_S}(?:Cut|Edition|Version)|{_EDITIONS})"
 )
-_SOFT = re.compile(
-    r"PROPER|REPACK\d?|RERIP|REAL|iNTERNAL|INTERNAL|LIMITED|COMPLETE|DUBBED|DUB|MULTi\d?|DL|ML|SUBBED|HDR|HDR10|DV|Hybrid|DUAL|WEB|3D|CAM|TS|TC|R5|NF|RETAIL|UNTOUCHED"
-    r"|NORDIC|VFF|VFQ|VFI|VF|WS|READNFO|DOC|HC|ITA|ENG|PL|CZ|ES|MULTiSUBS|AI|UPSCALED"
-)
-_TAIL_SOFT = re.compile(
-    r"PROPER|REPACK\d?|RERIP|REAL|INTERNAL|LIMITED|COMPLETE|DUBBED|DUB|DUBS|MULTI\d?|DL|ML|SUBBED|HDR\d*\+?|DV|HYBRID|DUAL|WEB|3D|CAM|TS|TC|R5|NF|CR|RETAIL|UNTOUCHED|WS|HR|FS|NORDIC"
-    r"|VO|DOC|HC|SYNCED|AUDIO|SUBS?|ESUBS?|EXTENDED|UNCUT|UNRATED|UNCENSORED|DIRECTORS|CUT|EDITION|VERSION|THEATRICAL|IMAX|REMASTERED|RESTORED|SD|HD|MKV|MP4|AI|RAW|MULTISUBS?|DD\d*|DDP\d*|\d|BD|DVD",
-    re.IGNORECASE,
-)
-_QUALIFIER = (
-    r"Recut|Extended|Ultimate|Director'?s|Collector'?s|Theatrical|Despecialized|Special|Rouge|Final|Assembly|Imperial|Diamond|Signature|Hunter|Rekall"
-    r"|Alternat(?:e|ive)|Producer'?s|Definitive|Deluxe|Limited|Platinum|Premium|Criterion|International|European|Unrated|Uncut|Remastered|Restored|Redux|Anniversary|Workprint|Original|Broadcast"
-)
-_ALONE = (
-    r"Extended|Director'?s|Collector'?s|Theatrical|Ultimate|Despecialized|Uncensored|Remastered|Unrated|Uncut|Open[\s._-]?Matte|IMAX|Fan[\s._-]?Edit|Restored"
-    r"|\d{2,3}(?:st|nd|rd|th)?[\s._-]Anniversary|[234]in1|Criterion[\s._-]Collection|Redux|Criterion"
-)
-_UNIT = rf"(?:\d{{2,3}}(?:st|nd|rd|th)?{_S}Anniversary{_S}(?:Edition|Cut)|(?:{_QUALIFIER})(?:{_S}Luxe)?{_S}(?:Cut|Edition|Version)|{_ALONE})"
 _EDITION = re.compile(rf"{_B}{_UNIT}(?:{_S}{_UNIT})*{_E}", re.IGNORECASE)
 _WORDS = re.compile(r"[^\s._\[\](){}/,+-]+")
 _ARTICLES = {"the", "a", "an", "le", "la", "les", "der", "die", "das", "el", "il"}
@@ -45,26 +32,31 @@ _AKA = re.compile(r"[\s._]+(?:aka|a\.k\.a\.?)[\s._]+", re.IGNORECASE)
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u2e80-\ud7ff\uf900-\ufaff]")
 _MINI = re.compile(r"\s*\((?:mini-?series?|miniserie|serie|series|tv|film|movie)\)", re.IGNORECASE)
+_COMPLETE = re.compile(
+    r"[ ._-]+(?:the[ ._])?complete[ ._](?:tv[ ._])?(?:series|collection|seasons?)[ ._-]*$", re.IGNORECASE
+)
+_SAMPLE = re.compile(r"^sample[ ._-]+(?=\w)", re.IGNORECASE)
 _STAMP = re.compile(r"^\d{6}[ _]+(?=[^\W\d])")
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """end: where the tags begin in the text; loose: where tags can be expected at the earliest."""
+    """end: where the tags begin; rest: where title and number end, from where sure tags may stand."""
 
     title: str
     alternatives: tuple[str, ...]
     year: int | None
     edition: str | None
     end: int
+    rest: int
 
 
-def other_script(text: str) -> tuple[str, tuple[str, ...]]:
-    """A name led by its title in another script, “Назва / Title (2020)”: the rest, and that title."""
+def other_script(text: str) -> tuple[str, tuple[str, ...], str]:
+    """A name led by its title in another script, “Назва / Title (2020)”: the rest, that title, and what was cut off."""
     left, slash, right = text.partition(" / ")
     if slash and _OTHER_SCRIPT.search(left) and _LATIN.match(right.lstrip()):
-        return right.lstrip(), tuple(filter(None, [re.split(r"[(\[]", left)[0].strip()]))
-    return text, ()
+        return right.lstrip(), tuple(filter(None, [re.split(r"[(\[]", left)[0].strip()])), left
+    return text, (), ""
 
 
 def read_heading(text: str, numbering: Numbering | None) -> Heading:
@@ -74,8 +66,8 @@ def read_heading(text: str, numbering: Numbering | None) -> Heading:
 
 def _of_series(text: str, numbering: Numbering) -> Heading:
     front = text[: numbering.start]
-    if (hard := _HARD.search(front)) is not None and hard.start() > 0 and numbering.start > 0:
-        front = front[: hard.start()]
+    if (sure := _SURE.search(front)) is not None and sure.start() > 0 and numbering.start > 0:
+        front = front[: sure.start()]
     title, alternatives = _titles(_STAMP.sub("", _MINI.sub("", front)))
     years = [
         int(found[1]) for found in _YEAR.finditer(front) if found.start() > 0 or found.end() < len(front.rstrip(_GLUE))
@@ -86,18 +78,20 @@ def _of_series(text: str, numbering: Numbering) -> Heading:
     end = len(front) if len(front) < numbering.start else numbering.end + _tags_start(rest)
     tail = text[end:]
     edition = _EDITION.search(tail)
-    return Heading(title, alternatives, years[-1] if years else None, _edition_text(edition), end)
+    return Heading(
+        title, alternatives, years[-1] if years else None, _edition_text(edition), end, min(end, numbering.end)
+    )
 
 
 def _tags_start(rest: str) -> int:
     """Where the tags start behind an episode's number: at the first sure tag and the tags right before it."""
-    hard = _HARD.search(rest)
-    if hard is None:
+    sure = _SURE.search(rest)
+    if sure is None:
         return 0
-    start = hard.start()
+    start = sure.start()
     for word in reversed(list(_WORDS.finditer(rest, 0, start))):
         if (
-            not _TAIL_SOFT.fullmatch(word.group())
+            not SOFT_BEHIND.fullmatch(word.group())
             and word.group().lower() not in LANGUAGE_WORDS
             and not _upper_code(word.group())
         ):
@@ -111,17 +105,17 @@ def _upper_code(word: str) -> bool:
 
 
 def _of_film(text: str) -> Heading:
-    hard = next(
-        (found for found in _HARD.finditer(text) if found.start() > 0 and _says_title(text[: found.start()])), None
+    sure = next(
+        (found for found in _SURE.finditer(text) if found.start() > 0 and _says_title(text[: found.start()])), None
     )
-    limit = hard.start() if hard else len(text)
+    limit = sure.start() if sure else len(text)
     year = _pick_year(text, limit)
     end = year.start() if year and year.start() < limit else limit
     end, edition = _back_over_soft(text, end, bool(year and year.start() < limit))
     if edition is None:
         edition = _EDITION.search(text, max(end, 1))
     title, alternatives = _titles(_MINI.sub("", text[:end]))
-    return Heading(title, alternatives, int(year[1]) if year else None, _edition_text(edition), end)
+    return Heading(title, alternatives, int(year[1]) if year else None, _edition_text(edition), end, end)
 
 
 def _says_title(front: str) -> bool:
@@ -134,17 +128,16 @@ def _pick_year(text: str, limit: int) -> re.Match[str] | None:
     """The year of a film: the last before the tags that has a title before it, else the first among them."""
     years = [found for found in _YEAR.finditer(text) if _says_title(text[: found.start()])]
     before = [found for found in years if found.start() < limit]
-    bracketed = [found for found in before if text[found.start() - 1] in "(["]
-    edition = _EDITION.search(text, 1)
-    if bracketed:
-        return bracketed[0]
-    if before and edition and len(before) > 1:
-        return (
-            [found for found in before if found.start() < edition.start()][-1:][0]
-            if before[0].start() < edition.start()
-            else before[-1]
-        )
-    return before[-1] if before else (years[0] if years else None)
+    for found in before:
+        if text[found.start() - 1] in "([":
+            return found
+    chosen = before[0] if before else None
+    for found in before[1:]:
+        # A later year is the year and the earlier one title, unless tags stand between.
+        if chosen and any(map(is_technical, _WORDS.findall(text, chosen.end(), found.start()))):
+            break
+        chosen = found
+    return chosen or (years[0] if years else None)
 
 
 def _back_over_soft(text: str, end: int, year: bool) -> tuple[int, re.Match[str] | None]:
@@ -158,7 +151,7 @@ def _back_over_soft(text: str, end: int, year: bool) -> tuple[int, re.Match[str]
         edition = None
     shouting = text[:end].upper() == text[:end]
     for word in reversed(list(_WORDS.finditer(text, 0, end))):
-        soft = _SOFT.fullmatch(word.group()) or (word.group().lower() in LANGUAGE_WORDS and len(word.group()) > 2)
+        soft = SOFT_BEFORE.fullmatch(word.group()) or (word.group().lower() in LANGUAGE_WORDS and len(word.group()) > 2)
         if year and not word.group().isupper():
             soft = False
         if not soft or (shouting and year) or not _says_title(text[: word.start()]):
@@ -185,7 +178,7 @@ def _titles(front: str) -> tuple[str, tuple[str, ...]]:
 
 def _tidy(front: str) -> str:
     """Words with spaces between: dots and underscores go, but stay in initials (“R.I.P.D.”)."""
-    text = front.replace("_", " ").strip()
+    text = _COMPLETE.sub("", _unbox(front.replace("_", " ").strip()))
     if " " not in text.strip(_GLUE):
         text = _undot(text)
     text = re.sub(r"\s+", " ", text).strip(" \t_").rstrip("[({/|,:+ ")
@@ -195,6 +188,14 @@ def _tidy(front: str) -> str:
     if text.count("(") > text.count(")"):
         text += ")"
     return re.sub(r"[\[({]\s*[\])}]", "", text).strip()
+
+
+def _unbox(text: str) -> str:
+    """The title out of its bracket, where everything is in brackets: the one in Latin letters of several."""
+    if not text.startswith("[") or not re.fullmatch(r"(?:\[[^\]]*\]\s*)*\[?", text):
+        return text
+    boxes = [box for box in re.findall(r"\[([^\]]+)\]", text) if box.strip()]
+    return next((box for box in boxes if _LATIN.search(box) and not is_technical(box)), boxes[0] if boxes else text)
 
 
 def _undot(text: str) -> str:
@@ -211,8 +212,3 @@ def _undot(text: str) -> str:
         else:
             out.append(piece)
     return " ".join(filter(None, out))
-
-
-def words_are_tags(text: str) -> bool:
-    """Whether every word of the text is a tag."""
-    return all(is_tag(word.group()) for word in _WORDS.finditer(text))

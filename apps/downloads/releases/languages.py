@@ -2,19 +2,15 @@
 
 import re
 
-from apps.downloads.releases.vocabulary import LANGUAGE_WORDS
+from apps.downloads.releases.vocabulary import LANGUAGE_CODES, LANGUAGE_WORDS
 
-# Two letters are a language only in capitals, and some only among other languages.
-_CODES = {
-    "EN": "en", "FR": "fr", "ES": "es", "DE": "de", "IT": "it", "PT": "pt", "JA": "ja", "JP": "ja", "ZH": "zh", "KO": "ko",
-    "RU": "ru", "PL": "pl", "NL": "nl", "DA": "da", "DK": "da", "SV": "sv", "SE": "sv", "NB": "no", "NO": "no", "FI": "fi",
-    "IS": "is", "CS": "cs", "CZ": "cs", "SK": "sk", "HU": "hu", "RO": "ro", "BG": "bg", "EL": "el", "GR": "el", "TR": "tr",
-    "HE": "he", "AR": "ar", "FA": "fa", "HI": "hi", "TH": "th", "VI": "vi", "UK": "uk", "UA": "uk", "LV": "lv", "LT": "lt",
-    "ET": "et", "EE": "et", "HR": "hr", "SR": "sr", "SI": "sl", "CA": "ca", "CAT": "ca", "GB": "zh",
-}  # fmt: skip
+# These are no word of another language either, so that they need no other language beside them.
 _ALONE = {"FR", "ES", "PL", "CZ", "SK", "HU", "RU", "JA", "JP", "DK", "PT", "BG", "RO", "TR", "UA", "LV", "LT"}
-_CHINESE = re.compile(r"[简繁中国粤][简繁中体體文语語配字外]|字幕|国漫|中字|双语|国配")
+_CHINESE = re.compile(r"[简繁]|[中国粤][文语語配字漫]|字幕|双语")
 _WORD = re.compile(r"[^\W\d_]+\d?")
+# Several tracks of one language: 2xUkr.
+_TRACKS = re.compile(r"(?<![^\W_])\dx(?=[A-Za-z]{3})")
+_FRENCH_SUBS = re.compile(r"(?<![^\W_])(?:VOSTFR|VOSTF|SUBFRENCH)(?![^\W_])", re.IGNORECASE)
 _SUBTITLE = re.compile(r"(?:e|multi)?subs?|subtitles?|subbed|subtitulado|subtitulos", re.IGNORECASE)
 _JOINED_SUBS = re.compile(r"([A-Za-z]{2,3})-?subs?", re.IGNORECASE)
 _JOINED_DUB = re.compile(r"(?:dub(?:bed)?|lektor|lek)[ ._-]?(pl)|(pl)[ ._-]?(?:dub(?:bed)?|lek(?:tor)?)", re.IGNORECASE)
@@ -24,10 +20,11 @@ _MULTI = re.compile(r"\bmulti\d?\b|\bdual[ ._-]?(?:audio|áudio)?\b|\b\d?audio\b
 _GERMAN_DUAL = re.compile(r"\b[DM]L\b")
 
 
-def find_languages(tail: str, group: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(spoken, subtitled) as ISO 639-1 codes in the order of their naming; tail is what follows the title."""
+def find_languages(tail: str, wide: str, group: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(spoken, subtitled) as ISO 639-1 codes in the order of their naming; tail holds the tags; wide is all behind the title."""
     spoken: dict[str, None] = {}
     subtitled: dict[str, None] = {}
+    tail = _TRACKS.sub(" ", tail)
     words = list(_WORD.finditer(tail))
     codes = [_code(word.group()) for word in words]
     for index, word in enumerate(words):
@@ -36,11 +33,13 @@ def find_languages(tail: str, group: str | None) -> tuple[tuple[str, ...], tuple
             target = subtitled if _is_subtitle(tail, words, codes, index) else spoken
             target.setdefault(code)
         elif joined := _JOINED_SUBS.fullmatch(word.group()):
-            if (code := _code(joined[1]) or _CODES.get(joined[1].upper())) is not None:
+            if (code := _code(joined[1]) or LANGUAGE_CODES.get(joined[1].upper())) is not None:
                 subtitled.setdefault(code)
+    if _FRENCH_SUBS.search(tail):
+        subtitled.setdefault("fr")
     if _JOINED_DUB.search(tail):
         spoken.setdefault("pl")
-    if _CHINESE.search(f"{tail} {group or ''}"):
+    if _CHINESE.search(wide):
         spoken.setdefault("zh")
     for name in (group or "").lower(), *(word.group().lower() for word in words):
         if name in _BY_GROUP:
@@ -59,7 +58,7 @@ def _code(word: str) -> str | None:
 
 def _short(tail: str, words: list[re.Match[str]], codes: list[str | None], index: int) -> str | None:
     word = words[index].group()
-    code = _CODES.get(word)
+    code = LANGUAGE_CODES.get(word)
     if code is None:
         return None
     before, after = (
@@ -71,7 +70,7 @@ def _short(tail: str, words: list[re.Match[str]], codes: list[str | None], index
     near = [words[i].group() for i in (index - 1, index + 1) if 0 <= i < len(words)]
     tied = (before in "+/-[(&,|" and before != "") or (after in "+/-])&,|" and after != "")
     if (
-        any(other in _CODES or _code(other) for other in near)
+        any(other in LANGUAGE_CODES or _code(other) for other in near)
         or (word in _ALONE and before != "")
         or (tied and before in "[(" and after in "])")
     ):

@@ -8,11 +8,13 @@ from datetime import date
 _S = r"[ ._-]"
 _LONGEST_RANGE = 200
 _SEASON_WORD = (
-    r"(?:season|seasons|saison|saisons|stagione|temporada|temp|staffel|sezon|seizoen|säsong|sæson|сезон|series)"
+    r"(?:season|saison|stagione|temporada|temp|staffel|sezon|seizoen|säsong|sæson|сезон|series(?![ ._]\d{3}))s?"
 )
 _EPISODE_WORD = (
     r"(?:episodes?|episodio|épisode|eps?|folge|capitulo|capítulo|odcinek|aflevering|afl|bölüm|серия|серії|серии|серія)"
 )
+# What follows an episode's number to name more of them: E02, -02, x02, & E02, up to the last.
+_AND = r"(?:[ ._-]{0,3}|\s?[&+]\s?)"
 _NUMBER_WORDS = {
     w: n for n, w in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], 1)
 }
@@ -36,24 +38,36 @@ class Numbering:
 
 # Season and episode in one: S01E02, s1.e2, S01 - E02, S01EP02E03, S01E02-04, S01E01.S01E02.
 _STANDARD = re.compile(
-    rf"S(?P<season>\d{{1,4}})(?:\s?[.,/_-]?\s?)(?P<mark>E|EP|Ep\.|E\.|EP\.|Ep\s|E\s)(?P<first>\d{{1,5}})(?!\d|[pi]\b)"
-    rf"(?P<more>(?:(?:{_S}{{0,3}}(?:S\d{{1,4}}{_S}?)?(?:EP?\.?)|[-_+&~](?=\d{{1,5}}(?![\dpi])))\d{{1,5}}(?![\dpi]))*)",
-    re.IGNORECASE,
+    rf"""
+    S(?P<season>\d{{1,4}}) \s?[.,/_-]?\s? (?:E|EP)[. ]? (?P<first>\d{{1,5}})(?!\d|[pi]\b)
+    (?P<more>(?:
+        (?: {_AND} (?:S\d{{1,4}}{_S}?)? EP?\.? | [-_+&~](?=\d{{1,5}}(?:v\d)?(?![^\W_])) )
+        \d{{1,5}}(?!\d|[pi]\b)
+    )*)
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
+# 1x02, 1x02x03, 1x02-03, 1x02.1x03, 2016x231; neither 1920x800 nor x264.
 _CROSS = re.compile(
-    rf"(?<![\w.])(?<!\d[ .])(?P<season>0\d|\d{{1,2}}|19[3-9]\d|20\d\d)x(?P<first>\d{{1,3}})(?![\dx]*\d{{3}})(?!\w*[pi]\b)(?!\d)"
-    rf"(?P<more>(?:(?:{_S}{{0,3}}\d{{1,4}}x|[-_]x?|x)\d{{1,3}}(?![\dpi]))*)",
-    re.IGNORECASE,
+    rf"""
+    (?<![^\W_]) (?P<season>0\d|\d{{1,2}}|19[3-9]\d|20\d\d) x(?!26[456])
+    (?P<first>\d{{1,3}})(?!x?\d{{3}})(?!\w*[pi]\b)(?!\d)
+    (?P<more>(?: (?:{_AND}\d{{1,4}}x|[-_]x?|x) \d{{1,3}}(?![\dpi]) )*)
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 _SPELLED = re.compile(
-    rf"(?<![^\W_]){_SEASON_WORD}[ ._-]*(?P<season>\d{{1,4}})[, ._-]*(?:{_EPISODE_WORD}|e|#)[ ._-]*(?P<first>\d{{1,4}})(?P<more>(?:-\d{{1,4}})?)(?!\d)"
-    rf"|(?<![^\W_])Se\.(?P<season2>\d{{1,3}}) afl\.(?P<first2>\d{{1,3}})(?P<more2>(?: en \d{{1,3}})?)",
-    re.IGNORECASE,
+    rf"""
+    (?<![^\W_]){_SEASON_WORD}[ ._:-]*(?P<season>\d{{1,4}})[, ._/-]*(?:{_EPISODE_WORD}|e|\#)[ ._:-]*
+    (?P<first>\d{{1,4}})(?P<more>(?:-\d{{1,4}})?)(?!\d)
+    | (?<![^\W_])Se\.(?P<season2>\d{{1,3}})\ afl\.(?P<first2>\d{{1,3}})(?P<more2>(?:\ en\ \d{{1,3}})?)
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 _CAP = re.compile(
     r"\bCap\.?\s?(?P<season>\d{1,2})(?P<first>\d\d)(?:_(?P<season2>\d{1,2})(?P<last>\d\d))?(?!\d)", re.IGNORECASE
 )
-_OF = re.compile(r"(?<![\d.])(?P<first>\d{1,2})of\d{1,2}(?!\d)", re.IGNORECASE)
+_OF = re.compile(r"(?<!\d)(?P<first>\d{1,2})of\d{1,2}(?!\d)", re.IGNORECASE)
 _PART = re.compile(
     r"(?<![^\W_])Part[ ._-]?(?P<part>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)(?![^\W_])", re.IGNORECASE
 )
@@ -67,25 +81,41 @@ _DATES = (
 )
 
 _COUNTED = re.compile(
-    rf"(?<![^\W_])(?:{_EPISODE_WORD}|e)[ ._]?(?P<first>\d{{2,5}}|(?<=[ .])\d)(?:v\d)?(?P<more>(?:-E?P?\d{{2,5}})?)(?![\dpi])"
+    rf"(?<![^\W_])(?:{_EPISODE_WORD}[ ._]?|e)(?P<first>\d{{2,5}}|(?<=[ .])\d)(?:v\d)?(?P<more>(?:-E?P?\d{{2,5}})?)(?![^\W_])"
     rf"|(?<!\w)#(?P<hash>\d{{1,4}})(?!\d)|(?<!\d)(?P<before>\d{{1,4}})\.?\s?(?:Bölüm|BLM)\b",
     re.IGNORECASE,
 )
+# Anime: “ - 07 ”, “_-_07v2_”, “ - 01-12 (”.
 _DASHED = re.compile(
-    r"(?:(?<=\s)|(?<=_)|(?<=\.))-[ ._]+(?P<first>\d{1,4})(?:v(?P<version>\d))?(?P<more>-\d{2,4})?(?=\s*$|[ ._]*[\[({]|[ ._]+-[ ._]|[ ._](?!\d))"
+    r"""
+    (?:(?<=\s)|(?<=_)|(?<=\.)) -[ ._]+ (?P<first>\d{1,4})(?:v\d)? (?P<more>-\d{2,4})?
+    (?= \s*$ | [ ._]*[\[({] | [ ._]+-[ ._] | [ ._](?!\d) | [ ._](?=\d{3,4}[xp]) )
+    """,
+    re.VERBOSE,
 )
-_BOXED = re.compile(r"(?<=[\w!? \])._])[\[{](?P<first>\d{2,4})(?:v\d)?[\]}]")
-_LAST = re.compile(r"(?<=[ ._!:])(?P<first>\d{2,4})(?:v(?P<version>\d))?(?=[ ._]*(?:$|[\[({])|[ ._]+[^\W\d])")
+_BOXED = re.compile(r"(?<=[\w!? \])._])[\[{](?P<first>\d{2,4})(?:v\d)?(?P<more>-\d{2,4})?(?:[ ._]?END)?[\]}]")
+_LAST = re.compile(r"(?<=[ ._!:])(?P<first>\d{2,4})(?:v\d)?(?P<more>[-~]\d{2,4})?(?=[ ._]*(?:$|[\[({])|[ ._]+[^\W\d])")
+_CHINESE = re.compile(r"第\s?(?P<first>\d{1,4})(?P<more>(?:-\d{1,4})?)\s?[话話集回]")
+# “.103.” before tags: season 1, episode 3; “.10304.” season 1, episodes 3 and 4.
 _COMPACT = re.compile(
-    rf"(?<=[\w)]{_S[:-1]}])(?P<code>\d{{3,5}})(?=$|[ ._-]+(?:\d{{3,4}}[pi]|[hps]dtv|web|dvd|xvid|x26|h[. ]?26|ws|vostfr|proper|repack|internal|dsr)\b)",
-    re.IGNORECASE,
+    r"""
+    (?<=[\w)][ ._])(?P<code>\d{3,5})
+    (?= $ | [ ._-]+(?:\d{3,4}[pi]|[hps]dtv|web|dvd|xvid|x26|h[. ]?26|ws|vostfr|proper|repack|internal|dsr)\b )
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
-
+_TO = r"[ ._]?(?:-|\+|&|~|to|à|a|al)?[ ._]?"
 _PACK = re.compile(
-    rf"(?<![^\W_])(?:S[ ._]?(?P<s1>\d{{1,4}})(?:[ ._]?(?:-|\+|&|~|to|à|a)?[ ._]?S?(?P<s2>\d\d))?(?![\dpi]|[ ._-]?\d{{1,3}}(?:bit|[pi]\b))"
-    rf"|{_SEASON_WORD}s?[ ._-]*(?P<w1>\d{{1,4}})(?:[ ._]?(?:-|\+|&|~|to|à|a|al)[ ._]?(?:{_SEASON_WORD}[ ._]?|S)?(?P<w2>\d{{1,2}}))?"
-    rf"|(?P<o1>\d{{1,2}})(?:st|nd|rd|th|ª|º|e|de)?[ ._](?:season|saison|staffel|stagione|temporada))(?![^\W_])",
-    re.IGNORECASE,
+    rf"""
+    (?<![^\W_])(?:
+        S[ ._]?(?P<s1>\d{{1,4}}) (?:{_TO}S?(?P<s2>\d\d))?
+        | {_SEASON_WORD}[ ._:-]*(?P<w1>\d{{1,4}}) (?:{_S}?(?:[-+&~]|to|à|al?){_S}?(?:{_SEASON_WORD}[ ._]?|S)?(?P<w2>\d{{1,2}}))?
+        | (?!series){_SEASON_WORD}{_S}(?P<word>one|two|three|four|five|six|seven|eight|nine|ten)
+        | (?P<o1>\d{{1,2}})(?:st|nd|rd|th|ª|º|e|de|\.)?[ ._](?:season|saison|staffel|stagione|temporada|sezon|сезон)
+    )(?![^\W_])
+    | 第\s?(?P<c1>\d{{1,2}})\s?季
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -95,7 +125,8 @@ def find_numbering(text: str, *, anime: bool) -> Numbering | None:
         if (found := read(text)) is not None:
             return found
     if anime and (found := _last(text)) is not None:
-        return found
+        pack = _pack(text)
+        return pack if pack is not None and pack.start >= found.end else found
     return _boxed(text) or _pack(text) or _compact(text) or _part(text)
 
 
@@ -135,7 +166,7 @@ def _cross(text: str) -> Numbering | None:
     near = re.match(r"\s(\d{2,4})(?=\s*$|\s*[\[(])", text[found.end() :]) or re.search(
         r"(?<=\s)(\d{3,4})\s$", text[: found.start()]
     )
-    start = found.start() if near is None or near.end() + found.end() > found.end() else found.start()
+    start = found.start() if near is None or near.string == text[found.end() :] else near.start(1)
     return Numbering(start, found.end(), (int(found["season"]),), episodes, int(near[1]) if near else None)
 
 
@@ -244,6 +275,11 @@ def _boxed(text: str) -> Numbering | None:
     return None
 
 
+def _chinese(text: str) -> Numbering | None:
+    found = _CHINESE.search(text)
+    return _absolute(text, found) if found else None
+
+
 def _last(text: str) -> Numbering | None:
     """Anime: a number on its own behind the title, before the tags."""
     for found in _LAST.finditer(text.split("[")[0].split("(")[0] if "[" in text[1:] or "(" in text[1:] else text):
@@ -283,26 +319,25 @@ def _year_count(text: str) -> Numbering | None:
 
 
 def _pack(text: str) -> Numbering | None:
-    for found in _PACK.finditer(text):
-        if found["w1"] and found.group().lower().startswith("series") and _year_number(found["w1"]):
-            continue
-        seasons = _pack_seasons(found)
-        if len(seasons) == 1 and seasons[0] > 1900 and found["w1"] is None and not _YEAR.fullmatch(str(seasons[0])):
-            continue
-        return Numbering(found.start(), found.end(), seasons)
-    return None
+    """A whole season: the first sign of one, “S2” before “Series 2”, which may be title."""
+    packs = [found for found in _PACK.finditer(text) if _is_pack(found)]
+    packs.sort(key=lambda found: found.group().lower().startswith("series"))
+    return Numbering(packs[0].start(), packs[0].end(), _pack_seasons(packs[0])) if packs else None
 
 
-def _year_number(text: str) -> bool:
-    return _YEAR.fullmatch(text) is not None
+def _is_pack(found: re.Match[str]) -> bool:
+    seasons = _pack_seasons(found)
+    return seasons[0] < 200 or _YEAR.fullmatch(str(seasons[0])) is not None
 
 
 def _pack_seasons(found: re.Match[str]) -> tuple[int, ...]:
-    first = int(found["s1"] or found["w1"] or found["o1"])
+    if found["word"]:
+        return (_NUMBER_WORDS[found["word"].lower()],)
+    first = int(found["s1"] or found["w1"] or found["o1"] or found["c1"])
     last = int(found["s2"] or found["w2"] or first)
     return tuple(range(first, last + 1)) if first < last <= first + 60 else (first,)
 
 
 _READERS: tuple[Callable[[str], Numbering | None], ...] = (
-    _standard, _cross, _spelled, _cap, _opening, _dated, _of, _dash, _counted, _year_count,
+    _standard, _cross, _spelled, _cap, _opening, _dated, _of, _dash, _counted, _chinese, _year_count,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Release names: from the text that indexers carry to typed facts."""
 
 import re
+from dataclasses import replace
 
 from apps.downloads.releases import quality
 from apps.downloads.releases.clean import clean, strip_site
@@ -33,10 +34,13 @@ _SPECIAL = re.compile(r"(?<![^\W_])(?:OVA|OAD|ONA|specials?|SP)(?![^\W_])", re.I
 def parse(name: str) -> ReleaseName:
     """The facts that a release name gives. Any text is accepted, 1,024 characters of it are read, nothing is raised."""
     text, container = clean(name)
-    text, others = other_script(strip_site(text))
+    text = strip_site(text)
     checksum = _CHECKSUM.search(text)
     group, body = split_group(text)
+    body, others, other = other_script(body)
     numbering = find_numbering(body, anime=group is not None and text.lstrip().startswith("["))
+    if numbering is None and (beside := find_numbering(other, anime=False)) is not None:
+        numbering = replace(beside, start=len(body), end=0)
     heading = read_heading(body, numbering)
     return _facts(name[:1024], body, group, container, checksum[1] if checksum else None, numbering, heading, others)
 
@@ -47,16 +51,17 @@ def _facts(
 ) -> ReleaseName:  # fmt: skip
     number = numbering or Numbering(0, 0)
     tail = f" {body[heading.end :]} "
-    found_source, found_resolution = quality.find_source(tail, container), quality.find_resolution(tail)
-    codec = quality.find_codec(tail)
-    source, resolution = quality.assume(found_source, found_resolution, tail, codec)
+    wide = f" {body[heading.rest :]} "
+    found_source, found_resolution = quality.find_source(tail, container), quality.find_resolution(wide)
+    codec = quality.find_codec(wide)
+    source, resolution = quality.assume(found_source, found_resolution, tail, codec, container)
     assumed = [*number.assumed]
     assumed += [
         field
         for field, old, new in (("source", found_source.name, source), ("resolution", found_resolution, resolution))
         if old != new
     ]
-    languages, subtitles = find_languages(tail, group)
+    languages, subtitles = find_languages(tail, f"{wide} {group or ''}", group)
     version = _VERSION.search(body)
     return ReleaseName(
         raw=raw,
@@ -73,7 +78,7 @@ def _facts(
         source=source,
         remux=found_source.remux,
         codec=codec,
-        bit_depth=quality.find_bit_depth(tail),
+        bit_depth=quality.find_bit_depth(wide),
         hdr=quality.find_hdr(tail),
         audio=quality.find_audio(tail),
         channels=quality.find_channels(tail),

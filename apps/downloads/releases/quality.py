@@ -84,7 +84,7 @@ _AUDIO: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("DTS:X", _word(r"DTS[ ._-]?X")),
     ("DTS-HD MA", re.compile(r"DTS[ ._-]?(?:HD|HR)?[ ._-]?MA(?![^\W_])|DTSHD-?MA", re.IGNORECASE)),
     ("DTS-HD", _word(r"DTS[ ._-]?HD(?![ ._-]?MA)(?:[ ._-]?HRA?)?|DTS[ ._-]?HRA?(?![ ._-]?MA)")),
-    ("DTS", _word(r"DTS(?:[ ._-]?ES)?(?![ ._-]?(?:HD|X|MA|HR))|DTSD?")),
+    ("DTS", _word(r"DTS(?:[ ._-]?ES|D)?(?![ ._-]?(?:HD|X|MA|HR))")),
     (
         "DDP",
         re.compile(
@@ -104,9 +104,7 @@ _AUDIO: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Opus", _word(r"Opus")),
     ("MP3", _word(r"MP3")),
 )
-_CHANNELS = re.compile(
-    r"(?<![\d.])(?:(?<=[^\d])|^)([1-9])[ ._]([012])(?=ch|[^\w]|_|$)|(?<!\d)([1268])ch(?![^\W_])", re.IGNORECASE
-)
+_CHANNELS = re.compile(r"(?<!\d)([1-9])[ ._]([012])(?=ch|\W|_|$)|(?<!\d)([1268])ch(?![^\W_])", re.IGNORECASE)
 _SERVICES: dict[str, str] = {
     "AMZN": "Amazon", "AMAZON": "Amazon", "AMAZONHD": "Amazon", "NF": "Netflix", "NETFLIX": "Netflix", "NETFLIXHD": "Netflix",
     "DSNP": "Disney+", "DSNY": "Disney", "DISNEYHD": "Disney+", "HMAX": "HBO Max", "MAX": "Max", "HBOMAXHD": "HBO Max", "HBO": "HBO",
@@ -129,23 +127,22 @@ def find_resolution(text: str) -> str | None:
         return _TIERS.get(resolution, resolution)
     for found in _PIXELS.finditer(text):
         if int(found[1]) >= 320:
-            return _by_width(int(found[1]))
+            return _by_pixels(int(found[1]), int(found[2]))
     if _FOUR_K.search(text):
         return "2160p"
     return "1080p" if _FULL_HD.search(text) else None
 
 
-def _by_width(width: int) -> str:
-    return next(
-        name for least, name in ((3000, "2160p"), (1800, "1080p"), (1200, "720p"), (0, "480p")) if width >= least
-    )
+def _by_pixels(width: int, height: int) -> str:
+    tiers = ((3000, 1700, "2160p"), (1800, 1000, "1080p"), (1200, 700, "720p"), (1000, 576, "576p"))
+    return next((name for wide, high, name in tiers if width >= wide or height >= high), "480p")
 
 
 def find_source(text: str, container: str | None) -> Source:
     """The source that the text names. A bare remux is of a disc."""
     remux = _REMUX.search(text) is not None
     name = next((name for name, pattern in _SOURCES if pattern.search(text)), None)
-    if name == "SDTV" and _HIGH.search(text):
+    if name in {"SDTV", "HDTV"} and _HIGH.search(text):
         name = "HDTV"
     if name is None and (remux or container in {"m2ts", "mts"}):
         name = "BluRay"
@@ -184,11 +181,13 @@ def find_service(text: str) -> str | None:
     return _SERVICES[found[1]] if found else None
 
 
-def assume(source: Source, resolution: str | None, text: str, codec: str | None) -> tuple[str | None, str | None]:
+def assume(
+    source: Source, resolution: str | None, text: str, codec: str | None, container: str | None
+) -> tuple[str | None, str | None]:
     """(source, resolution) completed by the customs of the field, where the name leaves one out.
 
     A resolution alone is of a broadcast; a disc without one is 720p when encoded, 1080p when untouched and 480p when
-    encoded with an old codec; WEB without one is 480p, but 720p where its tags stand in brackets.
+    encoded with an old codec; WEB and HDTV without one are 480p, but 720p where their tags stand in brackets.
     """
     name = source.name
     if name is None and resolution is not None:
@@ -198,12 +197,16 @@ def assume(source: Source, resolution: str | None, text: str, codec: str | None)
     old = codec in {"XviD", "DivX"}
     if name == "BluRay":
         rip = re.search(r"(?:BD|BR)Rip", text, re.IGNORECASE)
-        untouched = source.remux or re.search(
-            r"complete|untouched|\biso\b|[ ._-]AVC|VC-?1|BD(?:25|50|66|100)", text, re.IGNORECASE
+        untouched = (
+            source.remux
+            or container == "iso"
+            or re.search(r"complete|untouched|\biso\b|[ ._-]AVC|VC-?1|BD(?:25|50|66|100)", text, re.IGNORECASE)
         )
         return name, "480p" if old or rip else "1080p" if untouched else "720p"
     if name in {"WEB-DL", "WEBRip"}:
-        return name, "720p" if "[WEB" in text.upper() else "480p"
+        return name, "720p" if re.match(r"\s*\[?WEB\]", text, re.IGNORECASE) else "480p"
     if name == "HDTV":
-        return name, "720p" if not old else "480p"
+        return name, "720p" if _HIGH.search(text) or re.search(
+            r"\[HDTV|HD[ ._]TV|^\s*HDTV\]", text, re.IGNORECASE
+        ) else "480p"
     return name, "480p" if name in {"SDTV", "DVD"} else None

@@ -1,6 +1,7 @@
 """The words of the field: what counts as a tag, so that it is neither title nor group."""
 
 import re
+from functools import lru_cache
 
 # ISO 639-1 by the full words and three-letter codes that releases use.
 LANGUAGE_WORDS: dict[str, str] = {
@@ -16,7 +17,7 @@ LANGUAGE_WORDS: dict[str, str] = {
         "zh": "chinese chi zho mandarin cantonese chs cht big5",
         "ko": "korean kor",
         "ru": "russian rus",
-        "pl": "polish pol lektor lekpl pldub plsub dubpl pllek pld",
+        "pl": "polish pol lektor lek lekpl pldub plsub dubpl pllek pld",
         "nl": "dutch nld dut flemish",
         "da": "danish dan",
         "sv": "swedish swe",
@@ -69,49 +70,108 @@ LANGUAGE_WORDS: dict[str, str] = {
     for word in words.split()
 }
 
-_TECHNICAL = (
-    r"\d{3,4}[pi]|4k|8k|u?hd|sd|fhd|qhd|[xh][. ]?26[3456]|26[456]|avc|hevc|av1|vp9|x-?vid|divx|mpe?g-?[24]?|vc-?1"
-    r"|(?:8|10|12)-?bits?|bits?|bit|hi10p?|10b|aac(?:[\d.]+)?|e?-?ac-?3|dd[p+]?a?(?:[\d.]+)?|dts(?:-?(?:hd|x|es|ma|hr[a]?))*|dtshd|hdma|true-?hd"
-    r"|atmos|flac(?:[\d.]+)?|opus|l?pcm(?:[\d.]+)?|mp[23]|mpa[\d.]*|ogg|[1-9][. ][0-2](?:ch)?|[268]ch|ma|hra"
-    r"|web(?:-?dl|-?rip|-?mux|hd|cap|-?dlrip|-?dlmux)?|dl|ml|rip|mux|[mu]?hd?blu-?ray|m?blu-?ray|blu|ray|bd(?:rip|mux|remux|light|25|50|66|100|iso)?|br-?rip"
-    r"|u?hdbd(?:rip)?|remux|uhdremux|u?hdtv|hdtvrip|htdv|[dps]dtv|tvrip|dsr(?:ip)?|satrip|dvb|hdrip|hddvd(?:rip)?|dvd(?:rip|scr|r|[59]|mux)?|r5|ppv(?:rip)?"
-    r"|(?:hd|hq)?cam(?:rip)?|(?:hd)?ts|telesync|telecine|hdtc|scr|screener|workprint"
-    r"|hdr(?:10)?(?:\+|plus)?|plus|dv|dovi|sdr|hlg|hybrid|dual|audio|audios|áudio|\d?audio|multi\d*|multisubs?|softsubs?|hardsubs?|e?subs?|[a-z]{2,3}-?subs?|subbed|subtitles|subpack"
-    r"|dub|dubs|dubbed|synced|vost(?:fr)?|vostf|subfrench|vo|proper|repack\d?|rerip|real|internal|int|limited|complete|completa|read\.?nfo|nfo|uncensored"
-    r"|mkv|mp4|avi|m2ts|iso|raw|batch|extras|ws|fs|hr|nsd|3d|h?sbs|h?ou|open|matte|v\d|xxx|dc|se|doc|10bits|8bit"
-    r"|amzn|nf|dsnp|hmax|max|atvp|pcok|hulu|cr|ip|itunes|it|netflix|amazon|all4|crav|pmtp|stan|bcore|ma|vmaj|anm|dsny|hbo|roku|tubi|muse|adn|b-global|bglobal"
-    r"|untouched|retail|untouched|custom|hc|hardcoded|encode|x?vid|lossless|hq|line|aud(?:io)?s?|clean|ds4k|upscaled?|regraded|remastered"
-)
-_TECHNICAL_WORD = re.compile(rf"(?:{_TECHNICAL})", re.IGNORECASE)
-_NUMBER_WORD = re.compile(
-    r"\d{1,2}|s\d{1,4}(?:e\d{1,5})*(?:-?e?\d+)*|e\d{1,5}|\d{1,2}x\d{1,3}|(?:19|20)\d\d|v\d", re.IGNORECASE
-)
-_EDITION_WORD = re.compile(
-    r"uncut|unrated|extended|theatrical|imax|remastered|criterion|restored|cut|edition|version", re.IGNORECASE
-)
+# Two letters are a language only in capitals.
+LANGUAGE_CODES: dict[str, str] = {
+    "EN": "en", "FR": "fr", "ES": "es", "DE": "de", "IT": "it", "PT": "pt", "JA": "ja", "JP": "ja", "ZH": "zh", "KO": "ko",
+    "RU": "ru", "PL": "pl", "NL": "nl", "DA": "da", "DK": "da", "SV": "sv", "SE": "sv", "NB": "no", "NO": "no", "FI": "fi",
+    "IS": "is", "CS": "cs", "CZ": "cs", "SK": "sk", "HU": "hu", "RO": "ro", "BG": "bg", "EL": "el", "GR": "el", "TR": "tr",
+    "HE": "he", "AR": "ar", "FA": "fa", "HI": "hi", "TH": "th", "VI": "vi", "UK": "uk", "UA": "uk", "LV": "lv", "LT": "lt",
+    "ET": "et", "EE": "et", "HR": "hr", "SR": "sr", "SI": "sl", "CA": "ca", "CAT": "ca", "GB": "zh",
+}  # fmt: skip
+
+_PICTURE = r"""
+    \d{3,4}[pi] [48]k u?hd sd f[us]?hd qhd \d{3,4}x\d{3,4} [xh]\.?26[3-6] 26[3-6] avc hevc av1 vp9 x-?vid divx mpe?g-?[24]? vc-?1
+    (?:8|10|12)-?bits? bits? hi10p? 10b hdr(?:10)?(?:\+|plus|p)? plus dv dovi dolby vision sdr hlg 3d h?-?sbs h?-?ou half ws fs
+    open matte imax ai upscaled? regraded? ds4k
+"""
+_SOUND = r"""
+    (?:he-?)?aac[\d.]* e?-?ac-?3d? dd[p+]?a?[\d.]* dtsd? dts(?:-?(?:hd|x|es|ma|hra?))* dtshd-?ma hdma true-?hd atmos flac[\d.]* opus
+    l?pcm[\d.]* mp[23] mpa[\d.]* ogg vorbis [1-9]\.[0-2](?:ch)? \dch ma hra? stereo mono dual multi\d* \d?-?audios? áudio aud auds
+    lossless clean line dub dubs dubbed synced vo
+"""
+_ORIGIN = r"""
+    web web-?(?:dl|rip|mux|hd|cap|dlrip|dlmux|hdrip) dl dlmux dlrip ml rip mux [mu]?(?:hd)?blu-?ray(?:rip|\d{3,4}p)? blu ray
+    bd(?:\d{3,4}p|rip|mux|remux|light|25|50|66|100|iso)? br-?rip uhdbd(?:rip)? uhd2bd (?:bd|uhd)?remux u?hd-?tv(?:rip|mux|\d{3,4}p)? htdv
+    [dps]dtv tvrip dsr(?:ip)? satrip dvb(?:rip)? dth(?:rip)? hd-?rip hddvd(?:rip)? dvd(?:rip|scr|r|-r|[59]|mux)? ntsc pal r5 ppv(?:rip)? vhs(?:rip)?
+    (?:hd|hq)?-?cam(?:rip)? (?:hd)?-?ts telesync telecine (?:hd)?tc scr screener workprint amazon[hs]d netflixu?hd itunesu?hd maxdomehd
+    hbomaxhd disneyhd hybrid untouched retail encode
+"""
+_RELEASE = r"""
+    multi-?subs? soft-?subs? hard-?subs? e?subs? (?:en|eng|ru|nl|fr|fre|de|ger|es|esp|it|ita|pt|pl|jp|ko|kor|chs|cht|heb|ar|dk|se|no|fi|hu|cz|ro|gr|tr|swe|dan|nor)-?subs? subbed subtitles? subtitulado subpack sous-titres
+    vost(?:fr)? vostf subfrench proper repack\d? rerip real internal int limited complete completa integrale read\.?nfo nfo
+    uncensored censored mkv mp4 avi m2ts iso raws? batch extras v\d xxx dc se doc custom hc hardcoded hq nsd serie series season
+    sample (?:imdb|tmdb|tvdb)(?:id)?-?\w*
+"""
+_SERVICE = r"""
+    amzn nf dsnp hmax max atvp? pcok hulu cr ip it itunes netflix amazon all4 crav pmtp stan bcore anm dsny hbo roku tubi adn b-global
+    disney\+? hotstar viki sho stz
+"""
+_NUMBER = r"""
+    \d{1,2} s\d{1,4}(?:e\d{1,5})*(?:-?e?\d+)* ep?\d{1,5} \d{1,2}x\d{1,3} (?:19|20)\d\d cap\.?\d{3,4}(?:_\d{3,4})?
+"""
+_EDITION = r"""
+    uncut unrated extended theatrical remastered criterion restored cut edition version fan-?edit directors? director's collectors?
+    anniversary
+"""
+
+
+def any_of(*lists: str) -> str:
+    """One alternative a word of the lists; “~” is an optional separator."""
+    return "|".join(word.replace("~", "[ ._-]?") for words in lists for word in words.split())
+
+
+_TECHNICAL_WORD = re.compile(any_of(_PICTURE, _SOUND, _ORIGIN, _RELEASE, _SERVICE), re.IGNORECASE)
+_OTHER_WORD = re.compile(any_of(_NUMBER, _EDITION, "[0-9A-Fa-f]{8}"), re.IGNORECASE)
+# What can be no part of a title, wherever it stands: the tags begin here at the latest.
+_SURE_PICTURE = r"""
+    \d{3,4}[pi] 4K UHD FHD \d{3,4}x\d{3,4} [xh][ ._]?26[456] HEVC AVC XviD X-viD DivX VC-?1 (?:8|10)[ -]?bits?
+"""
+_SURE_SOURCE = r"""
+    WEB~(?:DL|Rip|Mux|HD)\w* WEB(?=[\s._\])-]+(?:[xh][ ._]?26|\d{3,4}p|DD|AAC|DV|HDR|MULTI|AVC|HEVC)|\])
+    [mu]?Blu~Ray\w* BD(?:25|50|66|100|ISO|\d{3,4}p) (?:UHD)?BD~(?:Rip|Mux|Remux|Light) BRRip UHDBD\w* BD(?=[ ._]?(?:\d{3,4}p|[\])]|x26))
+    (?:UHD)?Remux U?HD[ ._]?TV(?:Rip)? [PS]DTV HTDV DSR(?:ip)? TVRip DVD(?:Rip|Scr|R|5|9|Mux)? HD~DVD HDRip HD~CAM CAM~Rip HD~TS
+    TELESYNC TELECINE SCREENER VHSRip (?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney)[HS]D AMZN DSNP HMAX ATVP
+"""
+_SURE_SOUND = r"""
+    DTS(?:-?HD)? E?-?AC-?3D? AAC[\d.]* FLAC TrueHD DDP?[ .]?[257][ .][01] VOSTFR TRUEFRENCH SUBFRENCH
+"""
+SURE = any_of(_SURE_PICTURE, _SURE_SOURCE, _SURE_SOUND)
+# What is a tag when it stands right before another.
+_SOFT = r"""
+    PROPER REPACK\d? RERIP REAL INTERNAL LIMITED COMPLETE DUBBED DUB MULTI\d? DL ML SUBBED MULTISUBS? HDR\d*\+? DV HYBRID DUAL WEB
+    3D CAM TS TC R5 NF RETAIL UNTOUCHED NORDIC WS HR DOC HC AI UPSCALED READNFO
+"""
+_SOFT_BEHIND = r"""
+    DUBS CR FS VO LEK SYNCED AUDIO SUBS? ESUBS? EXTENDED UNCUT UNRATED UNCENSORED DIRECTORS CUT EDITION VERSION THEATRICAL IMAX REMASTERED
+    RESTORED SD HD MKV MP4 RAW DD\d* DDP\d* \d BD DVD HDTV
+"""
+# Before a title's end they count only in capitals, as “Web” or “Dual” can be a word of the title.
+SOFT_BEFORE = re.compile(any_of(_SOFT) + "|iNTERNAL|MULTi|NORDiC")
+SOFT_BEHIND = re.compile(any_of(_SOFT, _SOFT_BEHIND), re.IGNORECASE)
 CHECKSUM = re.compile(r"[0-9A-Fa-f]{8}")
 RESOLUTION_WORD = re.compile(r"\d{3,4}[pi]|4k", re.IGNORECASE)
 # Two words that one dash ties into one tag.
 _COMPOUND = re.compile(
-    r"(?:web-(?:dl|rip|hdrip|mux)|dts-(?:hd|x|es|ma|hra?)|hd-ma|blu-ray|hd-dvd|e-ac-?3|ac-3|vc-1|mpeg-2|10-bits?|8-bits?|dual-audio"
+    r"(?:web-(?:dl|dlmux|dlrip|rip|hdrip|mux)|dts-(?:hd|x|es|ma|hra?)|hd-ma|blu-ray|hd-dvd|e-ac-?3|ac-3|vc-1|mpeg-2|10-bits?|8-bits?|dual-audio"
     r"|pl-(?:dub|lek)|(?:dub|lek)-pl|\w+-\d{3,4}[pi]|\w+-4k|x-vid|hdr-10|br-rip|bd-rip|dvd-?r|dvd-5|dvd-9)",
     re.IGNORECASE,
 )
 
 
+@lru_cache(maxsize=8192)
 def is_technical(word: str) -> bool:
     """Whether a word is a tag of the picture, the sound, the source or the release."""
     return _TECHNICAL_WORD.fullmatch(word) is not None
 
 
+@lru_cache(maxsize=8192)
 def is_tag(word: str) -> bool:
     """Whether a word is a tag of any sort: technical, a language, an edition, a number, a checksum."""
     return (
-        is_technical(word)
-        or word.lower() in LANGUAGE_WORDS
-        or _NUMBER_WORD.fullmatch(word) is not None
-        or _EDITION_WORD.fullmatch(word) is not None
-        or CHECKSUM.fullmatch(word) is not None
+        word.lower() in LANGUAGE_WORDS
+        or word in LANGUAGE_CODES
+        or is_technical(word)
+        or _OTHER_WORD.fullmatch(word) is not None
     )
 
 
