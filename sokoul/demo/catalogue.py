@@ -33,8 +33,11 @@ def words(text: str) -> list[str]:
 
 
 def matches(query: str, text: str) -> bool:
-    """Whether each word of the query begins some word of the text, as search boxes do it; nothing matches an empty query."""
-    wanted, found = words(query), words(text)
+    """Whether each word of the query begins some word of the text, as search boxes do it; nothing matches an empty query.
+
+    An apostrophe may join or part words: keepers and keeper both find "Keeper's", horloger finds "L'Horloger".
+    """
+    wanted, found = words(query), [*words(text), *words(text.replace("'", " "))]
     return bool(wanted) and all(any(word.startswith(start) for word in found) for start in wanted)
 
 

@@ -125,7 +125,7 @@ class Control:
             return json_response({"error": "no such torrent"}, 404)
         seeder, key = self._store.seeder, stored.release.key
         if request.args["action"] == "resume":
-            seeder.resume(key)
+            seeder.resume(key, self._store.tracker.leechers(stored.torrent.announced))
             self._store.track(stored, True)
         else:
             seeder.pause(key)

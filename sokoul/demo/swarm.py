@@ -5,6 +5,7 @@ loopback, a torrent's holds.
 """
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,11 @@ class Seeder:
     def pause(self, key: str) -> None:
         self._handles[key].pause()
 
-    def resume(self, key: str) -> None:
+    def resume(self, key: str, leechers: Iterable[tuple[str, int]] = ()) -> None:
+        """Serve it again, and call the leechers: they wait a minute before they call a peer that hung up on them."""
         self._handles[key].resume()
+        for address in leechers:
+            self._handles[key].connect_peer(address)
 
     def drop(self, key: str) -> None:
         if handle := self._handles.pop(key, None):

@@ -63,6 +63,11 @@ class Tracker:
             alive[address] = Peer(True, self.clock(), b"-SK0001-demo-seeder!")
         return alive
 
+    def leechers(self, info_hashes: list[bytes]) -> set[tuple[str, int]]:
+        """Addresses of those who announced that they want it."""
+        known = [peer for info_hash in info_hashes for peer in self._alive(info_hash).items()]
+        return {address for address, peer in known if not peer.seeding}
+
     async def announce(self, request: Request) -> Response:
         query = {k: v.encode("latin-1") for k, v in parse_qsl(request.raw_query.decode("latin-1"), encoding="latin-1")}
         info_hash, peer_id = query.get("info_hash", b""), query.get("peer_id", b"")
