@@ -12,12 +12,13 @@ from pathlib import Path
 
 from sokoul.env import ENV, gather
 from sokoul.stack import console
-from sokoul.stack.embedded import ENVIRONMENT, Server, ServerError
+from sokoul.stack.embedded import ENVIRONMENT, Postgres, Server, ServerError
 from sokoul.stack.logfile import LogFile
 from sokoul.stack.plan import SERVERS, CannotStartError, Plan, fill_servers, make_plan
 from sokoul.stack.processes import die_with_parent, set_own_death_signal
 from sokoul.stack.state import AlreadyRunningError, Installation, Part
 from sokoul.stack.supervisor import Component, Stage, Supervisor
+from sokoul.stack.undertaker import Undertaker
 
 MANAGE = Path(__file__).resolve().parent.parent.parent / "manage.py"
 PROGRAMS: tuple[tuple[str, str, Stage], ...] = (  # component, command of manage.py, when it stops
@@ -42,7 +43,8 @@ class Stack:
         self.given = given
         self.installation = installation
         self.screen = screen
-        self.environment = _children_environment(plan)
+        self.undertaker = Undertaker(installation.data_dir.resolve() / Postgres.name / "data")
+        self.environment = {**_children_environment(plan), **self.undertaker.mark}
         self.supervisor = Supervisor(installation.data_dir / "logs", screen.say, self._changed)
         host = "127.0.0.1" if ENV.bind in {"0.0.0.0", "::", ""} else ENV.bind  # noqa: S104 - compared, not bound
         self.web_url = f"http://{f'[{host}]' if ':' in host else host}:{plan.port}"
@@ -65,6 +67,7 @@ class Stack:
             with suppress(asyncio.CancelledError, CannotStartError):
                 await coming_up
             await self.supervisor.stop()
+            self.undertaker.dismiss()
             (self.installation.run / "stack.json").unlink(missing_ok=True)
             self.screen.say("Stopped. `make up` starts it again, with all its data.")
 
@@ -77,7 +80,7 @@ class Stack:
 
     async def _bring_up(self) -> None:
         for server in self.plan.servers.values():
-            self.supervisor.start(_server_component(server))
+            self.supervisor.start(_server_component(server, self.undertaker.mark))
         if self.plan.demo_port:
             self._start_demo(self.plan.demo_port)
         servers = self.plan.servers.values()
@@ -187,12 +190,12 @@ async def _until(condition: Callable[[], bool], late: Callable[[], None]) -> Non
         await asyncio.sleep(_POLL)
 
 
-def _server_component(server: Server) -> Component:
+def _server_component(server: Server, mark: Mapping[str, str]) -> Component:
     return Component(
         server.name,
         server.command(),
         Stage.SERVERS,
-        ENVIRONMENT,
+        {**ENVIRONMENT, **mark},
         server.url,
         folder=server.folder,
         stop_signal=server.stop_signal,

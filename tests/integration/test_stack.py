@@ -227,6 +227,18 @@ def test_a_signal_to_the_group_stops_all_in_order(start: Starter, number: signal
     assert not (up.data_dir / "run" / "stack.json").exists()
 
 
+def test_not_even_the_frozen_outlive_a_killed_supervisor(start: Starter) -> None:
+    up = start().ready()
+    link = psycopg.connect(up.url("postgres"))
+    session = link.info.backend_pid
+    for pid in (up.pid("postgres"), session, up.pid("hunter"), up.pid("nats")):
+        os.kill(pid, signal.SIGSTOP)
+    os.kill(up.process.pid, signal.SIGKILL)
+    up.wait()
+    until(lambda: everyone(up.data_dir) == [], what="the end of the frozen")
+    link.close()
+
+
 def test_nothing_outlives_a_killed_supervisor_and_the_data_does(start: Starter) -> None:
     up = start().ready()
     url, web = up.url("postgres"), up.url("web")

@@ -1,0 +1,95 @@
+"""Files, ports and locks of one installation."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from sokoul.stack import logfile
+from sokoul.stack.console import heed
+from sokoul.stack.logfile import LogFile
+from sokoul.stack.processes import free_port, started_at, write_private
+from sokoul.stack.state import AlreadyRunningError, Installation
+
+
+def test_a_private_file_is_whole_at_every_moment(tmp_path: Path) -> None:
+    path = tmp_path / "stack.json"
+    write_private(path, json.dumps([0] * 10_000))
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(50):
+            write_private(path, json.dumps([number] * 10_000))
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        assert len(json.loads(path.read_text())) == 10_000
+    writer.join()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_ports_lie_below_those_of_outgoing_connections() -> None:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(free_port() < lowest for _ in range(20))
+
+
+def test_the_lock_is_exclusive_names_its_holder_and_goes_with_it(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    assert not installation.is_locked()
+    with installation.lock():
+        assert installation.is_locked()
+        assert installation.holder() == os.getpid()
+        with pytest.raises(AlreadyRunningError, match=f"process {os.getpid()}"), Installation(tmp_path).lock():
+            pass
+    assert not installation.is_locked()
+
+
+def test_a_reused_process_number_is_not_taken_for_the_holder(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    with installation.lock():
+        pass
+    (tmp_path / "run" / "lock").write_text(f"{os.getpid()} 1\n")
+    assert started_at(os.getpid()) != "1"
+    assert installation.holder() is None
+
+
+def test_a_log_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logfile, "MOST_BYTES", 100)
+    log = LogFile(tmp_path / "web.log")
+    for number in range(10):
+        log.write(b"%03d\n" % number * 30)
+    log.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"web.log.1", "web.log.2", "web.log.3"}
+    assert (tmp_path / "web.log.1").read_bytes().startswith(b"009")
+
+
+def test_a_log_outlives_a_full_disk_and_says_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "web.log"
+    path.symlink_to("/dev/full")
+    log = LogFile(path)
+    log.write(b"lost\n")
+    log.write(b"lost too\n")
+    path.unlink()
+    log.write(b"kept\n")
+    log.close()
+    assert path.read_text() == "(14 bytes of log could not be written before this line)\nkept\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ('{"level": "INFO", "message": "fine"}', None),
+        ('{"level": "WARN", "message": "hm"}', "hm"),
+        ('{"level": "ERROR", "message": "oh"}', "oh"),
+        ("Segmentation fault", "Segmentation fault"),
+        ("", None),
+        ("[1]", "[1]"),
+    ],
+)
+def test_people_see_warnings_and_last_words(line: str, wanted: str | None) -> None:
+    assert heed(line) == wanted
