@@ -11,6 +11,7 @@ from apps.downloads.engine.metainfo import LOAD_LIMITS, hashes, load, parse_magn
 from apps.downloads.engine.settings import EngineSettings
 from sokoul.errors import PermanentError
 
+BLOCK = 16 << 10  # bytes: the unit of requests (BEP 3) and of unfinished pieces
 # Resume data carries the metadata, its hash trees and a bit for every block: more than a .torrent file may hold.
 _RESUME_LIMITS: Any = LOAD_LIMITS | {"max_buffer_size": 20_000_000, "max_decode_tokens": 3_000_000}
 
@@ -20,27 +21,28 @@ class Addition:
     """`rejected` says why the resume data was not used; empty where it was, or where there was none."""
 
     source: lt.add_torrent_params
+    folder: Path
     tracker_urls: tuple[str, ...]
     rejected: str
 
     @classmethod
     def make(
-        cls, magnet: str | None, torrent: bytes | None, resume: bytes | None, settings: EngineSettings
+        cls, magnet: str | None, torrent: bytes | None, resume: bytes | None, folder: Path, settings: EngineSettings
     ) -> "Addition":
         """Raises PermanentError for a bad magnet or .torrent, never for bad resume data."""
         fresh, urls = _fresh(magnet, torrent)
         source, rejected = fresh, ""
         if resume:
             try:
-                source = _resumed(resume, fresh)
+                source = _resumed(resume, fresh, folder)
             except (RuntimeError, ValueError) as error:
                 rejected = str(error)
-        return cls(source, tuple(url for url in urls if trackers.may_ask(url, settings)), rejected)
+        return cls(source, folder, tuple(url for url in urls if trackers.may_ask(url, settings)), rejected)
 
-    def params(self, folder: Path, *, paused: bool) -> lt.add_torrent_params:
+    def params(self, *, paused: bool) -> lt.add_torrent_params:
         """Nothing but the torrent itself is taken over: no web seeds, no DHT nodes, no flags, no names of somebody else's."""
         params, flags = self.source, lt.torrent_flags
-        params.save_path = str(folder)
+        params.save_path = str(self.folder)
         params.flags = flags.update_subscribe | flags.apply_ip_filter | flags.duplicate_is_error
         params.flags |= flags.paused if paused else 0
         params.trackers, params.tracker_tiers = list(self.tracker_urls), [0] * len(self.tracker_urls)
@@ -62,8 +64,8 @@ def _fresh(magnet: str | None, torrent: bytes | None) -> tuple[lt.add_torrent_pa
     return lt.parse_magnet_uri(link.canonical()), urls
 
 
-def _resumed(resume: bytes, fresh: lt.add_torrent_params) -> lt.add_torrent_params:
-    """Raises RuntimeError or ValueError where the data is damaged or another torrent's."""
+def _resumed(resume: bytes, fresh: lt.add_torrent_params, folder: Path) -> lt.add_torrent_params:
+    """Raises RuntimeError or ValueError where the data is damaged, another torrent's, or says more than the files hold."""
     params = lt.read_resume_data(resume, _RESUME_LIMITS)
     theirs, ours = hashes(params.info_hashes), hashes(fresh.info_hashes)
     pairs = [(a, b) for a, b in zip(theirs, ours, strict=True) if a and b]
@@ -71,4 +73,37 @@ def _resumed(resume: bytes, fresh: lt.add_torrent_params) -> lt.add_torrent_para
         raise ValueError("the resume data belongs to another torrent")
     if params.ti is None:
         params.ti = fresh.ti
+    if params.ti is not None:
+        _check_files(params, params.ti, folder)
     return params
+
+
+def _check_files(params: lt.add_torrent_params, info: lt.torrent_info, folder: Path) -> None:
+    """Every file reaches as far as its last piece that counts as present; libtorrent only looks whether it exists."""
+    layout, length, reaches = info.layout(), info.piece_length(), _reaches(params, info.piece_length())
+    for index in range(layout.num_files()):
+        start, size = layout.file_offset(index), layout.file_size(index)
+        if size == 0 or layout.file_flags(index) & lt.file_storage.flag_pad_file:
+            continue
+        pieces = range((start + size - 1) // length, start // length - 1, -1)
+        reach = next((reaches[piece] for piece in pieces if piece in reaches), 0)
+        if _size(folder / layout.file_path(index)) < min(size, reach - start):
+            raise ValueError("a file is missing or shorter than the resume data says")
+
+
+def _reaches(params: lt.add_torrent_params, length: int) -> dict[int, int]:
+    """Where in the torrent's bytes the last present block of each piece ends, by piece."""
+    whole = {piece: (piece + 1) * length for piece, present in enumerate(params.have_pieces) if present}
+    begun = {
+        piece: piece * length + (len(blocks) - blocks[::-1].index(True)) * BLOCK
+        for piece, blocks in params.unfinished_pieces.items()
+        if any(blocks)
+    }
+    return begun | whole
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -64,9 +64,9 @@ class Engine:
         """
         if key in self._torrents:
             raise PermanentError("This torrent is already being downloaded.", code="duplicate", status=409)
-        addition = Addition.make(magnet, torrent, resume, self._settings)
+        addition = Addition.make(magnet, torrent, resume, folder, self._settings)
         try:
-            handle = self._session.add_torrent(addition.params(folder, paused=paused))
+            handle = self._session.add_torrent(addition.params(paused=paused))
         except RuntimeError as error:
             raise PermanentError(f"This torrent cannot be added: {error}.", code="duplicate", status=409) from error
         added = Torrent(key, handle)
@@ -99,7 +99,7 @@ class Engine:
 
     def progress(self) -> dict[str, Progress]:
         """Every torrent as of the last look (progress_interval), taken by poll()."""
-        return {key: torrent.progress for key, torrent in self._torrents.items() if torrent.progress}
+        return {key: torrent.progress for key, torrent in self._torrents.items()}
 
     def save_resume(self, keys: Iterable[str] | None = None, *, only_if_modified: bool = True) -> None:
         """ResumeData follows for each of `keys` (None: all) that has something to save."""

@@ -19,6 +19,23 @@ _STATES = {
 }
 
 
+NOT_LOOKED_YET = Progress(
+    state="checking",
+    paused=False,
+    bytes_done=0,
+    bytes_total=0,
+    bytes_verified=0,
+    percent=0.0,
+    rate=0,
+    upload_rate=0,
+    peers=0,
+    seeds=0,
+    downloaded=0,
+    uploaded=0,
+    received=0,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Bytes of one file that a reader waits for; `end` is exclusive. `first` to `last` are the pieces that hold them."""
@@ -35,7 +52,7 @@ class Torrent:
     key: str
     handle: lt.torrent_handle
     info: lt.torrent_info | None = None
-    progress: Progress | None = None
+    progress: Progress = NOT_LOOKED_YET
     finishing: bool = False  # every piece is verified, and the flush that Finished waits for is under way
     complete: bool = False
     failed: bool = False  # an error was told; the next ones are its echo, until resume()

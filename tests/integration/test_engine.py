@@ -1,0 +1,310 @@
+"""The torrent engine against a real swarm on loopback."""
+
+import errno
+import itertools
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import libtorrent as lt
+import pytest
+
+from apps.downloads.engine.events import (
+    EngineEvent,
+    Finished,
+    MetadataReceived,
+    MetadataRefused,
+    RangeReady,
+    Removed,
+    ResumeData,
+    ResumeRejected,
+    TrackerError,
+    TrackerReply,
+)
+from apps.downloads.engine.session import Engine
+from apps.downloads.engine.settings import EngineSettings
+from sokoul.errors import PermanentError
+from tests import engine_process
+from tests.swarm import KINDS, Swarm, content
+
+SETTINGS = EngineSettings(listen_interfaces="127.0.0.1:0", progress_interval=0.1)
+Told = TypeVar("Told", bound=EngineEvent)
+FILM = content(3_000_000)
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[Swarm]:
+    with Swarm(tmp_path / "seed") as swarm:
+        yield swarm
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine(SETTINGS)
+    yield engine
+    engine.close(timeout=5)
+
+
+def poll_until(engine: Engine, done: Callable[[list[EngineEvent]], object], seconds: float = 20) -> list[EngineEvent]:
+    """Everything told until `done`, asked after each poll, says that it is enough."""
+    told: list[EngineEvent] = []
+    deadline = time.monotonic() + seconds
+    while not done(told):
+        assert time.monotonic() < deadline, f"still waiting; told so far: {told}, {engine.progress()}"
+        told += engine.poll(0.1)
+    return told
+
+
+def wait_for(engine: Engine, kind: type[Told]) -> Told:
+    told = poll_until(engine, lambda told: any(isinstance(event, kind) for event in told))
+    return next(event for event in told if isinstance(event, kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", ["magnet", "torrent"])
+def test_finished_means_that_the_files_are_whole(
+    swarm: Swarm, engine: Engine, tmp_path: Path, kind: str, way: str
+) -> None:
+    torrent = swarm.share("Film", {"film.mkv": FILM, "film.srt": b"1\n"}, kind=kind)
+    if way == "magnet":
+        engine.add("film", folder=tmp_path / "got", magnet=swarm.magnet(torrent))
+    else:
+        engine.add("film", folder=tmp_path / "got", torrent=torrent)
+    told = poll_until(engine, lambda told: Finished("film") in told)
+    assert (tmp_path / "got/Film/film.mkv").read_bytes() == FILM
+    metadata = [event for event in told if isinstance(event, MetadataReceived)]
+    assert [sorted(file.path for file in event.meta.files) for event in metadata] == [
+        ["Film/film.mkv", "Film/film.srt"]
+    ]
+    assert metadata[0].meta.total == len(FILM) + 2
+
+
+def test_two_torrents_at_once(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    films = {name: content(1_500_000, seed) for seed, name in enumerate(["a.mkv", "b.mkv"])}
+    for name, data in films.items():
+        engine.add(name, folder=tmp_path / "got", torrent=swarm.share(name, data))
+    poll_until(engine, lambda told: {Finished("a.mkv"), Finished("b.mkv")} <= set(told))
+    assert {name: (tmp_path / "got" / name).read_bytes() for name in films} == films
+
+
+def test_progress_counts_bytes_and_percent(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM, rate=1_500_000))
+    poll_until(
+        engine, lambda _: 0 < engine.progress()["film"].bytes_done < len(FILM) and engine.progress()["film"].rate
+    )
+    half_way = engine.progress()["film"]
+    assert (half_way.state, half_way.paused, half_way.peers, half_way.seeds) == ("downloading", False, 1, 1)
+    assert half_way.percent == pytest.approx(100 * half_way.bytes_done / len(FILM))
+    poll_until(engine, lambda _: engine.progress()["film"].state == "seeding")
+    whole = engine.progress()["film"]
+    assert (whole.percent, whole.bytes_done, whole.bytes_verified, whole.bytes_total) == (100, *[len(FILM)] * 3)
+
+
+def test_pause_stops_the_traffic_and_resume_goes_on(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM, rate=1_000_000))
+    poll_until(engine, lambda _: swarm.seeder.uploaded)
+    engine.pause("film")
+    poll_until(engine, lambda _: engine.progress()["film"].paused and engine.progress()["film"].peers == 0)
+    sent = swarm.seeder.uploaded
+    swarm.seeder.limit(0)
+    looks_end = time.monotonic() + 0.5
+    poll_until(engine, lambda _: time.monotonic() > looks_end)
+    assert swarm.seeder.uploaded == sent < len(FILM)
+    engine.resume("film")
+    wait_for(engine, Finished)
+    assert (tmp_path / "film.mkv").read_bytes() == FILM
+
+
+def test_added_paused_waits_for_resume(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM), paused=True)
+    looks_end = time.monotonic() + 0.5
+    poll_until(engine, lambda _: time.monotonic() > looks_end)
+    assert not swarm.seeder.uploaded
+    engine.resume("film")
+    wait_for(engine, Finished)
+
+
+def saved_bytes(resume: bytes, piece: int) -> int:
+    """What the resume data counts as present, in pieces and in blocks of 16 KiB (BEP 3's request size)."""
+    params = lt.read_resume_data(resume)
+    blocks = sum(sum(bits) for bits in params.unfinished_pieces.values())
+    return sum(params.have_pieces) * piece + blocks * (16 << 10)
+
+
+def test_after_kill_9_only_unsaved_bytes_are_downloaded_again(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    piece, film = 64 << 10, content(4 << 20)
+    torrent = swarm.share("film.mkv", film, rate=2 << 20, piece=piece)
+    (tmp_path / "film.torrent").write_bytes(torrent)
+    with engine_process.start({tmp_path / "film.torrent": tmp_path / "got"}) as child:
+        poll_until(engine, lambda _: swarm.seeder.uploaded >= len(film) // 2)
+        child.kill()
+    resume = engine_process.resume_file(tmp_path / "film.torrent").read_bytes()
+    saved = saved_bytes(resume, piece)
+    assert len(film) // 4 < saved < len(film)
+    engine.add("film", folder=tmp_path / "got", torrent=torrent, resume=resume)
+    wait_for(engine, Finished)
+    poll_until(engine, lambda _: engine.progress()["film"].state == "seeding")
+    assert engine.progress()["film"].received <= len(film) - saved
+    assert (tmp_path / "got/film.mkv").read_bytes() == film
+
+
+def whole_download(swarm: Swarm, folder: Path, torrent: bytes) -> bytes:
+    """A finished download in `folder`; returns its resume data."""
+    engine = Engine(SETTINGS)
+    engine.add("film", folder=folder, torrent=torrent)
+    wait_for(engine, Finished)
+    return next(event.data for event in engine.close() if isinstance(event, ResumeData))
+
+
+def test_resume_data_of_a_finished_download_needs_no_peer(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    torrent = swarm.share("film.mkv", FILM)
+    resume = whole_download(swarm, tmp_path, torrent)
+    swarm.seeder.pause()
+    engine.add("film", folder=tmp_path, magnet=swarm.magnet(torrent), resume=resume)
+    told = poll_until(engine, lambda told: Finished("film") in told)
+    assert not [event for event in told if isinstance(event, ResumeRejected)]
+    assert [event.meta.total for event in told if isinstance(event, MetadataReceived)] == [len(FILM)]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "another torrent's", "truncated"])
+def test_resume_data_that_does_not_fit_is_dropped_and_the_files_checked(
+    swarm: Swarm, engine: Engine, tmp_path: Path, damage: str
+) -> None:
+    torrent = swarm.share("film.mkv", FILM)
+    resume = whole_download(swarm, tmp_path / "got", torrent)
+    if damage == "another torrent's":
+        other = whole_download(swarm, tmp_path / "other", swarm.share("other.mkv", content(100_000, 5)))
+    bad = {"garbage": b"no bencode", "truncated": resume[: len(resume) // 2]}.get(damage) or other
+    engine.add("film", folder=tmp_path / "got", torrent=torrent, resume=bad)
+    told = poll_until(engine, lambda told: Finished("film") in told)
+    assert [event.key for event in told if isinstance(event, ResumeRejected)] == ["film"]
+    assert engine.progress()["film"].received == 0
+
+
+def test_a_file_that_shrank_since_is_noticed_and_repaired(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    torrent = swarm.share("film.mkv", FILM)
+    resume = whole_download(swarm, tmp_path / "got", torrent)
+    with (tmp_path / "got/film.mkv").open("r+b") as file:
+        file.truncate(len(FILM) // 2)
+    engine.add("film", folder=tmp_path / "got", torrent=torrent, resume=resume)
+    told = poll_until(engine, lambda told: Finished("film") in told)
+    assert any(isinstance(event, ResumeRejected) for event in told)
+    assert (tmp_path / "got/film.mkv").read_bytes() == FILM
+
+
+@pytest.mark.parametrize("place", [0.4, 1.0])
+def test_wanted_bytes_come_before_the_others(swarm: Swarm, engine: Engine, tmp_path: Path, place: float) -> None:
+    film = content(8 << 20)
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", film, rate=2 << 20, piece=32 << 10))
+    end = round(len(film) * place)
+    start = end - 150_000
+    assert not engine.on_disk("film", 0, start, end)
+    engine.want("film", 0, start, end)
+    told = poll_until(engine, lambda told: RangeReady("film", 0, start, end) in told)
+    assert engine.progress()["film"].bytes_done < len(film) / 3
+    with (tmp_path / "film.mkv").open("rb") as file:
+        file.seek(start)
+        assert file.read(end - start) == film[start:end]
+    assert engine.have("film", 0, start, end)
+    assert engine.on_disk("film", 0, start, end)
+    assert Finished("film") not in told
+
+
+def test_want_refuses_bytes_that_the_torrent_lacks(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    torrent = swarm.share("film.mkv", FILM)
+    engine.add("film", folder=tmp_path, torrent=torrent)
+    for file_index, start, end in [(1, 0, 1), (0, 0, len(FILM) + 1), (0, 5, 5), (-1, 0, 1)]:
+        with pytest.raises(LookupError):
+            engine.want("film", file_index, start, end)
+
+
+@pytest.mark.parametrize("delete_files", [True, False])
+def test_removal_deletes_the_files_where_asked(
+    swarm: Swarm, engine: Engine, tmp_path: Path, delete_files: bool
+) -> None:
+    torrent = swarm.share("Film", {"film.mkv": FILM})
+    engine.add("film", folder=tmp_path / "got", torrent=torrent)
+    wait_for(engine, Finished)
+    engine.remove("film", delete_files=delete_files)
+    assert poll_until(engine, lambda told: Removed("film") in told)
+    assert "film" not in engine
+    assert (tmp_path / "got/Film").exists() is not delete_files
+    engine.add("film", folder=tmp_path / "got", torrent=torrent)
+    wait_for(engine, Finished)
+
+
+def test_a_dead_tracker_is_told_without_its_passkey(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    torrent = swarm.share("film.mkv", FILM)
+    swarm.tracker.failure = "unregistered torrent"
+    dead = "http://127.0.0.1:1/announce/PASSKEY"
+    engine.add("film", folder=tmp_path, torrent=torrent, magnet=f"{swarm.magnet(torrent)}&tr={dead}")
+    both = poll_until(engine, lambda told: len({e.url for e in told if isinstance(e, TrackerError)}) == 2)
+    messages = {event.url: event.message for event in both if isinstance(event, TrackerError)}
+    assert messages[swarm.tracker.url.removesuffix("/announce")] == "unregistered torrent"
+    assert messages["http://127.0.0.1:1"] == "Connection refused"
+    assert "PASSKEY" not in str(both)
+
+
+def test_no_peers_is_no_progress_and_no_event(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    torrent = swarm.share("film.mkv", FILM)
+    swarm.tracker.peers.clear()
+    engine.add("film", folder=tmp_path, magnet=swarm.magnet(torrent))
+    assert wait_for(engine, TrackerReply).peers == 0
+    poll_until(engine, lambda _: engine.progress()["film"].state == "metadata")
+    assert engine.progress()["film"].bytes_total == 0
+
+
+def test_the_same_torrent_under_another_key_is_refused(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    torrent = swarm.share("film.mkv", FILM)
+    engine.add("film", folder=tmp_path, torrent=torrent)
+    with pytest.raises(PermanentError) as refusal:
+        engine.add("again", folder=tmp_path / "again", magnet=swarm.magnet(torrent))
+    assert (refusal.value.code, "again" in engine) == ("duplicate", False)
+
+
+def test_web_seeds_are_dropped(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    web_seed = swarm.tracker.url.replace("announce", "files/")
+    torrent = swarm.share("film.mkv", FILM, web_seeds=(web_seed,))
+    assert lt.load_torrent_buffer(torrent).url_seeds == [web_seed]
+    engine.add("film", folder=tmp_path, torrent=torrent)
+    poll_until(engine, lambda told: Finished("film") in told)
+    engine.save_resume(only_if_modified=False)
+    assert lt.read_resume_data(wait_for(engine, ResumeData).data).url_seeds == []
+
+
+def test_hostile_metadata_from_peers_is_refused(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    torrent: Any = lt.bdecode(swarm.share("Film", {"film.mkv": FILM}))
+    torrent[b"info"][b"files"][0][b"path"] = [b"..", b"film.mkv"]
+    hostile = lt.bencode(torrent)
+    swarm.seeder.seed(hostile)
+    engine.add("film", folder=tmp_path / "got", magnet=swarm.magnet(hostile))
+    refusal = wait_for(engine, MetadataRefused)
+    assert refusal.code == "bad_torrent"
+    poll_until(engine, lambda _: engine.progress()["film"].paused)
+
+
+def test_a_full_disk_is_told_once_and_the_others_go_on(swarm: Swarm, tmp_path: Path) -> None:
+    big, small = tmp_path / "big.torrent", tmp_path / "small.torrent"
+    big.write_bytes(swarm.share("big.mkv", FILM))
+    small.write_bytes(swarm.share("small.mkv", content(500_000), rate=500_000))
+    (tmp_path / "full").mkdir()
+    before, expected = small_disk(tmp_path / "full")
+    with engine_process.start({big: tmp_path / "full", small: tmp_path / "roomy"}, before=before) as child:
+        assert child.stdout is not None
+        lines = list(itertools.takewhile(lambda line: line != f"Finished {small}", map(str.strip, child.stdout)))
+        child.terminate()
+    assert [line for line in lines if line.startswith("FileError")] == [f"FileError {big} {expected}"]
+
+
+def small_disk(folder: Path) -> tuple[tuple[str, ...], int]:
+    """A command under which `folder` takes 2 MB only, and the errno of what is too much.
+
+    Where the system lets us mount, a real full disk; elsewhere a limit on the size of files.
+    """
+    mount = f'mount -t tmpfs -o size=2m sokoul-test "{folder}" && exec "$@"'
+    unshare = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh")
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode == 0:
+        return unshare, errno.ENOSPC
+    return ("prlimit", f"--fsize={2 << 20}"), errno.EFBIG
