@@ -131,7 +131,7 @@ def terms(query: str) -> str:
     if marks.get("season", "").isdecimal():
         text += f" S{int(marks['season']):02}"
         text += f"E{int(marks['episode']):02}" if marks.get("episode", "").isdecimal() else ""
-    return text.strip()
+    return " ".join(text.split())
 
 
 def in_categories(release: Release, wanted: list[int]) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -103,7 +104,12 @@ class Telegram:
         }
 
     def add_routes(self, router: Router) -> None:
+        router.add("GET", "/telegram{rest:/?}", self.page)
         router.add("*", "/telegram/bot{token}/{method}", self.call)
+
+    async def page(self, _: Request) -> Response:
+        """A chat with the bot for people at this machine, who have no Telegram here."""
+        return Response((Path(__file__).parent / "chat.html").read_bytes(), 200, "text/html; charset=utf-8")
 
     async def call(self, request: Request) -> Response:
         """One API call: {ok, result} or {ok, error_code, description}; every accepted one is remembered for the tests."""

@@ -202,3 +202,12 @@ async def test_a_whole_application_polls_and_answers(demo: Demo) -> None:
         await asyncio.to_thread(demo.wait_sent, lambda call: call["params"].get("text") == "Hello")
         await application.updater.stop()
         await application.stop()
+
+
+async def test_a_page_lets_people_at_this_machine_talk_to_the_bot(demo: Demo) -> None:
+    page = demo.http.get("/telegram")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    own = {"Origin": demo.url}
+    assert (
+        demo.http.post("/control/telegram/update", json={"user_id": 7, "text": "/help"}, headers=own).status_code == 201
+    )
