@@ -26,7 +26,11 @@ class Job(models.Model):
     result = models.JSONField(default=dict)
     request_id = models.CharField(max_length=64, blank=True, default="")
     publication = models.PositiveIntegerField(default=0, help_text="Raised to publish anew; part of the message id.")
-    published_at = models.DateTimeField(null=True, help_text="When JetStream acknowledged the current publication.")
+    published_at = models.DateTimeField(
+        null=True,
+        help_text="When JetStream acknowledged the current publication: the job's, or the dead letter of a failed one.",
+    )
+    sequence = models.BigIntegerField(null=True, help_text="Where in its stream JetStream keeps that publication.")
     run_at = models.DateTimeField(null=True, help_text="Not before this moment.")
     lease = models.UUIDField(null=True, help_text="The claim that may write; a newer claim replaces it.")
     lease_until = models.DateTimeField(null=True)
@@ -49,9 +53,11 @@ class Job(models.Model):
             models.Index(fields=["user", "-created_at"], name="jobs_newest"),
             models.Index(fields=["status", "-created_at"], name="jobs_status"),
             models.Index(
-                fields=["created_at"], condition=Q(status="Pending", published_at__isnull=True), name="jobs_unpublished"
+                fields=["created_at"],
+                condition=Q(status__in=["Pending", "Failed"], published_at__isnull=True),
+                name="jobs_unpublished",
             ),
-            models.Index(fields=["published_at"], condition=Q(status="Pending"), name="jobs_waiting"),
+            models.Index(fields=["sequence"], condition=Q(status="Pending"), name="jobs_waiting"),
             models.Index(fields=["lease_until"], condition=Q(status="Running"), name="jobs_running"),
             models.Index(fields=["request_id"], name="jobs_request"),
         ]

@@ -28,7 +28,8 @@ class Migration(migrations.Migration):
                 ('result', models.JSONField(default=dict)),
                 ('request_id', models.CharField(blank=True, default='', max_length=64)),
                 ('publication', models.PositiveIntegerField(default=0, help_text='Raised to publish anew; part of the message id.')),
-                ('published_at', models.DateTimeField(help_text='When JetStream acknowledged the current publication.', null=True)),
+                ('published_at', models.DateTimeField(help_text="When JetStream acknowledged the current publication: the job's, or the dead letter of a failed one.", null=True)),
+                ('sequence', models.BigIntegerField(help_text='Where in its stream JetStream keeps that publication.', null=True)),
                 ('run_at', models.DateTimeField(help_text='Not before this moment.', null=True)),
                 ('lease', models.UUIDField(help_text='The claim that may write; a newer claim replaces it.', null=True)),
                 ('lease_until', models.DateTimeField(null=True)),
@@ -39,7 +40,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'jobs',
-                'indexes': [models.Index(fields=['user', '-created_at'], name='jobs_newest'), models.Index(fields=['status', '-created_at'], name='jobs_status'), models.Index(condition=models.Q(('published_at__isnull', True), ('status', 'Pending')), fields=['created_at'], name='jobs_unpublished'), models.Index(condition=models.Q(('status', 'Pending')), fields=['published_at'], name='jobs_waiting'), models.Index(condition=models.Q(('status', 'Running')), fields=['lease_until'], name='jobs_running'), models.Index(fields=['request_id'], name='jobs_request')],
+                'indexes': [models.Index(fields=['user', '-created_at'], name='jobs_newest'), models.Index(fields=['status', '-created_at'], name='jobs_status'), models.Index(condition=models.Q(('published_at__isnull', True), ('status__in', ['Pending', 'Failed'])), fields=['created_at'], name='jobs_unpublished'), models.Index(condition=models.Q(('status', 'Pending')), fields=['sequence'], name='jobs_waiting'), models.Index(condition=models.Q(('status', 'Running')), fields=['lease_until'], name='jobs_running'), models.Index(fields=['request_id'], name='jobs_request')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['Pending', 'Running', 'Completed', 'Failed'])), name='jobs_status_valid'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('status__in', ['Completed', 'Failed'])), models.Q(('finished_at__isnull', True), ('status__in', ['Pending', 'Running'])), _connector='OR'), name='jobs_finished_when_ended'), models.CheckConstraint(condition=models.Q(models.Q(('kind', ''), _negated=True), models.Q(('worker', ''), _negated=True)), name='jobs_kind_present')],
             },
         ),

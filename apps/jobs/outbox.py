@@ -1,0 +1,163 @@
+"""From committed rows to JetStream. The row is the outbox: `published_at` is set once JetStream has acknowledged it.
+
+`publish` has two callers. `hand_over`, on commit, lets a thread of this process do it at once, so that nobody who asks for a
+job waits for NATS; what that misses (NATS down, process killed) the relay finds in the rows.
+"""
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from django.db import DatabaseError, InterfaceError, connection
+from django.utils.timezone import now
+
+from apps.jobs import broker, messages
+from apps.jobs.models import Job, Status
+from sokoul import logs, request_id
+
+log = logs.logger(__name__)
+MOST_WAITING = 20_000  # publications that a process holds; beyond them the relay's are the rows
+
+# The publication may have been overtaken: claimed (which notes the same itself), failed, or published anew.
+_MARK = """
+UPDATE jobs SET published_at = clock_timestamp(), sequence = published.sequence
+FROM (
+    SELECT job.id, message.sequence FROM jobs job
+    JOIN unnest(%(ids)s::uuid[], %(numbers)s::int[], %(dead)s::bool[], %(sequences)s::bigint[])
+        AS message(id, number, dead, sequence) ON message.id = job.id
+    WHERE job.published_at IS NULL AND job.publication = message.number AND (job.status = 'Failed') = message.dead
+    ORDER BY job.id FOR NO KEY UPDATE OF job
+) published
+WHERE jobs.id = published.id
+"""
+
+
+class Publication(NamedTuple):
+    """A message about a job, or (`dead`) the dead letter of a failed one; `number` is the row's `publication`."""
+
+    job_id: UUID
+    number: int
+    dead: bool
+    message: broker.Outgoing
+
+
+def outgoing(job: Job) -> Publication:
+    headers = {messages.ID_HEADER: f"{job.pk}:{job.publication}", messages.REQUEST_HEADER: job.request_id}
+    subject = messages.subject(job.worker, job.kind)
+    return Publication(job.pk, job.publication, False, broker.Outgoing(subject, messages.encode(job), headers))
+
+
+def dead_letter(job: Job) -> Publication:
+    """The job's message as it was, with what became of it in the headers."""
+    assert job.finished_at is not None
+    headers = {
+        messages.ID_HEADER: f"dead:{job.pk}:{job.publication}",
+        messages.REQUEST_HEADER: job.request_id,
+        messages.JOB_HEADER: str(job.pk),
+        messages.REASON_HEADER: messages.header_text(job.error),
+        messages.ATTEMPTS_HEADER: str(job.attempts),
+        messages.FAILED_HEADER: job.finished_at.isoformat(),
+    }
+    subject = messages.subject(job.worker, job.kind, messages.DEAD)
+    return Publication(job.pk, job.publication, True, broker.Outgoing(subject, messages.encode(job), headers))
+
+
+def unreadable_letter(
+    stream: str, sequence: int, subject: str, data: bytes, deliveries: int, reason: str
+) -> broker.Outgoing:
+    """The dead letter of a message that is none of ours: its bytes as they came."""
+    headers = {
+        messages.ID_HEADER: f"dead:{stream}:{sequence}:{hashlib.sha256(data).hexdigest()[:16]}",
+        messages.REASON_HEADER: messages.header_text(f"unreadable message: {reason}"),
+        messages.ATTEMPTS_HEADER: str(deliveries),
+        messages.FAILED_HEADER: now().isoformat(),
+    }
+    return broker.Outgoing(f"{messages.DEAD}.{subject.partition('.')[2]}", data, headers)
+
+
+def publication_of(job: Job) -> Publication:
+    """What this row has to say."""
+    return dead_letter(job) if job.status == Status.FAILED else outgoing(job)
+
+
+def publish(batch: Sequence[Publication]) -> int:
+    """Send them and note in the rows what JetStream acknowledged; how many that were.
+
+    Blocks, for the broker and the database. Raises BrokerDown and database errors.
+    """
+    if not batch:
+        return 0
+    sequences = broker.call(broker.publish([item.message for item in batch]))
+    stored = [(item, sequence) for item, sequence in zip(batch, sequences, strict=True) if sequence]
+    if stored:
+        parameters: dict[str, Any] = {
+            "ids": [item.job_id for item, _ in stored],
+            "numbers": [item.number for item, _ in stored],
+            "dead": [item.dead for item, _ in stored],
+            "sequences": [sequence for _, sequence in stored],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_MARK, parameters)
+    return len(stored)
+
+
+class _Publisher:
+    """The thread behind `hand_over`, started at first need."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Publication] = deque(maxlen=MOST_WAITING)
+        self._wake = threading.Event()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def put(self, batch: Sequence[Publication]) -> None:
+        self._waiting.extend(batch)
+        self._wake.set()
+        with self._start:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="publisher", daemon=True)
+                self._thread.start()
+
+    def _serve(self) -> None:
+        while self._wake.wait():
+            self._wake.clear()
+            try:
+                self._drain()
+            except (broker.BrokerDown, DatabaseError, InterfaceError) as error:
+                self._waiting.clear()
+                log.warning("left to the relay", error=f"{type(error).__name__} {error}")
+            except Exception:
+                log.exception("left to the relay")
+            finally:
+                connection.close()
+
+    def _drain(self) -> None:
+        while self._waiting:
+            publish([self._waiting.popleft() for _ in range(min(broker.BATCH, len(self._waiting)))])
+
+
+_publisher = _Publisher()
+
+
+def hand_over(batch: Sequence[Publication]) -> None:
+    """Have them published soon, by this process if it can. Never blocks and never fails."""
+    if batch:
+        _publisher.put(batch)
+
+
+def mirror(subject: str, data: dict[str, Any]) -> None:
+    """Copy something to a stream (`logs.>`), once and as well as it goes: the truth is in a table. Never blocks."""
+    headers = {messages.REQUEST_HEADER: request_id.current()}
+    message = broker.Outgoing(subject, orjson.dumps(data, option=orjson.OPT_UTC_Z, default=str), headers)
+    broker.submit(_mirror(message))
+
+
+async def _mirror(message: broker.Outgoing) -> None:
+    try:
+        await broker.publish([message])
+    except broker.BrokerDown as error:
+        log.warning("not mirrored", subject=message.subject, error=str(error))

@@ -1,0 +1,63 @@
+"""Kinds that do what a test asks for, and waiting for what they did. Also run as a program: a worker to be killed.
+
+`python -m tests.integration.jobs.kit NAME SLOTS` works as the worker NAME until SIGTERM, with short delays.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+DELAYS = (0.05, 0.1, 0.2)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> Any:
+    """What `condition` gives once it is true; fails after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not happen within {seconds:g} s: {what or condition}")
+        time.sleep(0.01)
+    return value
+
+
+def register() -> None:
+    """`test.touch` makes the file `path`; `test.sleep` does it, then sleeps `seconds` unless the file `release` is there."""
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+    from apps.feed.models import Event
+    from apps.jobs.registry import Running, handler
+
+    class Hold(BaseModel):
+        started: str
+        release: str
+
+    @handler("scout", "test.hold", Hold)
+    def hold(payload: Hold, job: Running) -> dict[str, Any]:
+        """Tells that it has begun, waits to be released, has one effect."""
+        with Path(payload.started).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        wait_for(Path(payload.release).exists, 60)
+        Event.objects.create(type="test.effect", data={"job_id": str(job.id)})
+        return {"pid": os.getpid()}
+
+    class Die(BaseModel):
+        pass
+
+    @handler("scout", "test.die", Die)
+    def die(payload: Die, job: Running) -> None:
+        """Takes its whole process along, as a crash in a C library does."""
+        os.kill(os.getpid(), 9)
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    register()
+    from apps.jobs.worker import Worker
+
+    Worker(sys.argv[1], int(sys.argv[2]), delays=DELAYS, drain=float(sys.argv[3])).run()
