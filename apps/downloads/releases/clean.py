@@ -7,7 +7,9 @@ MAX_NAME = 1024
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u00a0\u2000-\u200a\u2028\u2029\u202f\u3000]")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0f\ufeff]")
-_BRACKETS = str.maketrans({"【": "[", "】": "]", "（": "(", "）": ")", "［": "[", "］": "]", "–": "-", "—": "-"})
+_BRACKETS = str.maketrans(
+    {"【": "[", "】": "]", "（": "(", "）": ")", "［": "[", "］": "]", "–": "-", "—": "-", "×": "x"}
+)
 _EXTENSION = re.compile(
     r"\.(mkv|mk3d|mp4|m4v|avi|ts|m2ts|mts|wmv|mov|mpe?g|webm|flv|3gp|vob|iso|ogm|divx|rmvb|strm"
     r"|torrent|nzb|nfo|rar|zip|7z|par2|srt|ass|sub|idx)$",
@@ -15,7 +17,7 @@ _EXTENSION = re.compile(
 )
 _TLD = r"(?:com|org|net|info|biz|tv|to|me|cc|ws|re|se|si|pl|pt|ru|in|tc|lt|ag|mx|am|io|eu|fr|de|nl|it|es|cz|hu|wf|vip|site|xyz|club)"
 _SITE_PREFIX = re.compile(
-    rf"^\W*(?:www?[. ,][\w-]+[. ]{_TLD}(?:[. ]\w{{2}})?\b|[\w-]+\.{_TLD}(?=\s*\]?\s+-\s|\s*\]\s*[\w(]))\s*[\])}}]?[\s._-]*",
+    rf"^\W*(?:www?[. ,][\w-]+[. ][a-z]{{2,9}}(?:[. ][a-z]{{2}})?(?=\s*\]?\s+-|\s*\]|\s*$)|www?[. ,][\w-]+[. ]{_TLD}\b|[\w-]+\.{_TLD}(?=\s*\]?\s+-\s|\s*\]\s*[\w(]))\s*[\])}}]?[\s._-]*",
     re.IGNORECASE,
 )
 _SITE = re.compile(rf"(?:^www?\.|\.{_TLD}$|torrents?\b)", re.IGNORECASE)

@@ -3,12 +3,19 @@
 import re
 
 from apps.downloads.releases.clean import is_site
-from apps.downloads.releases.vocabulary import CHECKSUM, RESOLUTION_WORD, is_compound, is_tag, is_technical
+from apps.downloads.releases.vocabulary import (
+    CHECKSUM,
+    LANGUAGE_WORDS,
+    RESOLUTION_WORD,
+    is_compound,
+    is_tag,
+    is_technical,
+)
 
 # What posters and indexers hang behind the group.
 _REPOST = re.compile(
     r"(?:[-.\s](?:RP|[xX]post|postbot|NZBgeek|Obfuscat(?:ed|ion)|Scrambled|sample|Pre|AsRequested|AlternativeToRequested|BUYMORE"
-    r"|GEROV|Z0iDS3N|Chamele0n|4P(?:lanet)?|AlteZachen|RePACKPOST|WhiteRev|Rakuv\w*|1|rarbg))+$",
+    r"|GEROV|Z0iDS3N|Chamele0n|4P(?:lanet)?|AlteZachen|RePACKPOST|WhiteRev|Rakuv\w*)|-1)+$",
     re.IGNORECASE,
 )
 # Groups that do not tie their name on with a dash or a bracket.
@@ -18,9 +25,13 @@ _BARE = re.compile(
 _SUBS = re.compile(r"\[(?:soft|hard)subs? \(([^)]+)\)\]", re.IGNORECASE)
 _LEADING = re.compile(r"^\s*\[\s*([^\[\]]{1,60}?)\s*\][\s._-]*")
 _BRACKET = re.compile(r"[\s._-]*[\[({]\s*([^\[\](){}]*?)\s*[\])}]?[\])}]\s*$")
+# Without a dash only where nothing but the group can follow: the codec, or the number of channels.
 _AFTER_CODEC = re.compile(r"\.(?:[xh]\.?26[456]|avc|hevc|xvid|\d\.\d)\.([^\W\d_]\w*(?:-\w+)*)$", re.IGNORECASE)
-_AFTER_BRACKET = re.compile(r"[\])]\s?-?\s?([^\W_][\w.-]*)$")
-_SPACED_DASH = re.compile(r"([^\s._\[\]()-]+)[\])]?\s-\s?(\S+)$")
+_AFTER_BRACKET = re.compile(r"[\])][ .]?-?[ .]?([^\W_][\w-]*)$")
+_SPACED_DASH = re.compile(r"([^\s._\[\]()]+)[\])]?[ .]-[ .]?([^\s.]+)$")
+_UNKNOWN_DASH = re.compile(r"([\s.])[^\s.-]+-([^\W_]\w+)$")
+_BY = re.compile(r"\sby\s([^\W_]\w+)$")
+_CODEC = re.compile(r"[xh]?26[3-6]|xvid|divx|avc|hevc|av1", re.IGNORECASE)
 _SPLIT = re.compile(r"[\s._\[\](){}/,+]+")
 _NAME = re.compile(r"-?[^\W_][\w.'!@&+-]{0,40}")
 
@@ -38,14 +49,18 @@ def split_group(text: str) -> tuple[str | None, str]:
 
 
 def _leading(text: str) -> tuple[str | None, str]:
+    """The group in the bracket in front; brackets of tags behind it go to the end, where tags belong."""
     found = _LEADING.match(text)
-    if found is None or found.end() == len(text):
+    if found is None or found.end() == len(text) or _all_tags(found[1]):
         return None, text
-    name = found.group(1)
-    words = _words(name)
-    if not words or all(is_tag(word) for word in words):
-        return None, text
-    return name, text[found.end() :]
+    rest = text[found.end() :]
+    while (tags := _LEADING.match(rest)) is not None and tags.end() < len(rest) and _all_tags(tags[1]):
+        rest = f"{rest[tags.end() :]} [{tags[1]}]"
+    return found[1], rest
+
+
+def _all_tags(text: str) -> bool:
+    return all(_tagged(word) for word in _words(text))
 
 
 def _trailing(text: str) -> tuple[str | None, str]:
@@ -108,42 +123,55 @@ def _dashed(text: str) -> tuple[str, str] | None:
         spot = text.rfind("-", 0, spot)
         if spot <= 0:
             return None
-        left, right = text[:spot].rstrip(".-])"), text[spot + 1 :]
-        previous = _words(left)[-1:] or [""]
-        if name := _tied(previous[0].split("-")[-1], right, text[:spot]):
-            return name, left
+        left, right = text[:spot], text[spot + 1 :]
+        if left[-1:] != " " and right[:1] not in {" ", "."} and (name := _tied(left, right)):
+            return name, left.rstrip(".-")
     return None
 
 
-def _tied(previous: str, right: str, left: str) -> str | None:
-    words = _words(right)
-    if not words or right[0] in " ." or left[-1:] == " " or is_compound(previous, words[0]) or not is_tag(previous):
-        return None
-    if RESOLUTION_WORD.fullmatch(words[0]) or not _has_technical(left):
+def _tied(left: str, right: str) -> str | None:
+    """The group in what a dash ties to a tag; None where the dash is inside a tag or a title."""
+    words, previous = _words(right), (_words(left)[-1:] or [""])[0]
+    last = previous.split("-")[-1]
+    if not words or not _tagged(previous) or is_compound(last, words[0].split("-")[0]) or not _has_technical(left):
         return None
     if " " in right:
-        return right if is_technical(previous) and len(words) <= 3 and not any(map(is_tag, words)) else None
+        return right if is_technical(last) and len(words) <= 3 and not any(map(is_tag, words)) else None
     if len(words) > 1:
-        return words[0] if all(_tagged(word) for word in words[1:]) and not _tagged(words[0]) else None
-    if is_tag(words[0]) and not previous[-1:].isdigit():
-        return None
-    return right if _NAME.fullmatch(right) else None
+        return words[0] if all(map(_tagged, words[1:])) and not _tagged(words[0]) else None
+    return right if _NAME.fullmatch(right) and _can_name(last, right) else None
+
+
+def _can_name(previous: str, word: str) -> bool:
+    """Whether a word tied to a tag names a group although it may look like a tag itself: x264-BD, XviD-AR, x264-666."""
+    if RESOLUTION_WORD.fullmatch(word) or word.lower() in LANGUAGE_WORDS:
+        return False
+    if word.isdigit():
+        return len(word) > 2 and is_technical(previous)
+    if is_technical(word):
+        return _CODEC.fullmatch(previous) is not None
+    return not is_tag(word) or is_technical(previous)
 
 
 def _loose(text: str) -> tuple[str, str] | None:
-    """Places that need more care: after a spaced dash, a bracket of tags, a codec, or any word."""
-    if (
-        (found := _SPACED_DASH.search(text))
-        and (is_tag(found.group(1).split("-")[-1]))
-        and _has_technical(text[: found.start(2)])
-    ):
-        name = found.group(2)
-        if not _tagged(name) and not CHECKSUM.fullmatch(name) and is_technical(found.group(1).split("-")[-1]):
-            return name, text[: found.end(1)]
-    for pattern in (_AFTER_BRACKET, _AFTER_CODEC):
-        if (found := pattern.search(text)) and not _tagged(found.group(1)) and _has_technical(text[: found.start(1)]):
-            return found.group(1), text[: found.start(1)]
-    found = re.search(r"\s[^\s.-]+-([^\W_]\w+)$", text)
-    if found and not _tagged(found.group(1)) and is_technical((_words(text[: found.start()])[-1:] or [""])[0]):
-        return found.group(1), text[: found.start(1) - 1]
+    """Places that need more care: behind a spaced dash, a bracket of tags, a codec, “by”, or an unknown word."""
+    if (found := _SPACED_DASH.search(text)) and _is_sound(text[: found.end(1)], found[1]) and _free(found[2]):
+        return found[2], text[: found.end(1)]
+    for pattern in (_AFTER_BRACKET, _AFTER_CODEC, _BY):
+        if (found := pattern.search(text)) and _free(found[1]) and _has_technical(text[: found.start(1)]):
+            return found[1], text[: found.start(1)]
+    if (found := _UNKNOWN_DASH.search(text)) and _free(found[2]):
+        before = (_words(text[: found.start()])[-1:] or [""])[0]
+        if is_technical(before):
+            whole = found.start() + 1 if found[1] == "." else found.start(2)
+            return text[whole:], text[:whole].rstrip(".-")
     return None
+
+
+def _is_sound(text: str, word: str) -> bool:
+    """Whether the word is a technical tag, or the channels at the end of the text."""
+    return is_technical(word) or (word.isdigit() and re.search(r"\d[. ]\d$", text) is not None and _has_technical(text))
+
+
+def _free(word: str) -> bool:
+    return not _tagged(word) and not CHECKSUM.fullmatch(word)

@@ -9,7 +9,8 @@ from apps.downloads.releases.vocabulary import LANGUAGE_WORDS, SOFT_BEFORE, SOFT
 _B, _E = r"(?<![^\W_])", r"(?![^\W_])"
 _S = r"[\s._-]"
 _YEAR = re.compile(r"(?<!\d)(18[89]\d|19\d\d|20\d\d)(?![\dpx])")
-_YEARS = re.compile(r"[(\[]?((?:19|20)\d\d)\s?-\s?(?:(?:19|20)?\d\d)?[)\]]")
+# Behind the number of an episode; neither a season nor an air date.
+_LATER_YEAR = re.compile(r"(?<![^\W_])(19\d\d|20\d\d)(?![\dpx]|[ ._/-]\d\d[ ._/-]\d\d)(?![^\W_])")
 _SURE = re.compile(f"{_B}(?:{SURE}){_E}", re.IGNORECASE)
 _QUALIFIERS = any_of(r"""
     Recut Extended Ultimate Director'?s? Collector'?s? Theatrical Despecialized Special Rouge Final Assembly Imperial Diamond Signature
@@ -31,6 +32,10 @@ _GLUE = " \t.-_([{/|,:+"
 _AKA = re.compile(r"[\s._]+(?:aka|a\.k\.a\.?)[\s._]+", re.IGNORECASE)
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u2e80-\ud7ff\uf900-\ufaff]")
+# A bracket that holds the year among other words: “Title (Some Body, 1967)”.
+_OPEN = re.compile(r"\([^()]*[^\s()][^()]*$")
+_INNER = re.compile(r"\s*\(([^()]+)\)")
+_CHINESE_FIRST = re.compile(r"([^A-Za-z]*[\u3040-\u30ff\u4e00-\u9fff][^A-Za-z]*?)[ ._]+(?=[A-Za-z][a-z])")
 _MINI = re.compile(r"\s*\((?:mini-?series?|miniserie|serie|series|tv|film|movie)\)", re.IGNORECASE)
 _COMPLETE = re.compile(
     r"[ ._-]+(?:the[ ._])?complete[ ._](?:tv[ ._])?(?:series|collection|seasons?)[ ._-]*$", re.IGNORECASE
@@ -73,13 +78,13 @@ def _of_series(text: str, numbering: Numbering) -> Heading:
         int(found[1]) for found in _YEAR.finditer(front) if found.start() > 0 or found.end() < len(front.rstrip(_GLUE))
     ]
     rest = text[numbering.end :]
-    if not years and (after := _YEAR.search(rest)) is not None:
+    if not years and (after := _LATER_YEAR.search(text, numbering.start)) is not None:
         years = [int(after[1])]
     end = len(front) if len(front) < numbering.start else numbering.end + _tags_start(rest)
     tail = text[end:]
     edition = _EDITION.search(tail)
     return Heading(
-        title, alternatives, years[-1] if years else None, _edition_text(edition), end, min(end, numbering.end)
+        title, alternatives, years[-1] if years else None, _edition_text(edition), end, min(end, numbering.start)
     )
 
 
@@ -114,7 +119,7 @@ def _of_film(text: str) -> Heading:
     end, edition = _back_over_soft(text, end, bool(year and year.start() < limit))
     if edition is None:
         edition = _EDITION.search(text, max(end, 1))
-    title, alternatives = _titles(_MINI.sub("", text[:end]))
+    title, alternatives = _titles(_OPEN.sub("", _MINI.sub("", text[:end])))
     return Heading(title, alternatives, int(year[1]) if year else None, _edition_text(edition), end, end)
 
 
@@ -167,13 +172,22 @@ def _edition_text(found: re.Match[str] | None) -> str | None:
 def _titles(front: str) -> tuple[str, tuple[str, ...]]:
     """The title and other readings of it that stand beside it."""
     parts = [part for piece in re.split(r"\s[/|]\s|\s/|/\s", front) for part in _AKA.split(piece)]
-    names = [name for part in parts if (name := _tidy(part))]
+    names = [name for part in parts for name in _scripts(part) if name]
     if not names:
         return "", ()
     main = names[0]
     if _OTHER_SCRIPT.search(main) and len(names) > 1:
         main = next((name for name in names if _LATIN.search(name) and not _OTHER_SCRIPT.search(name)), main)
-    return main, tuple(name for name in names if name != main)
+    inner = [text for text in _INNER.findall(main) if len(text) > 3 and not text.isdigit()]
+    bare = [_INNER.sub("", main).strip()] if inner else []
+    return main, tuple(dict.fromkeys(name for name in (*names, *bare, *inner) if name and name != main))
+
+
+def _scripts(front: str) -> tuple[str, ...]:
+    """The title, in two where a Chinese or Japanese one stands before it."""
+    text = _tidy(front)
+    found = _CHINESE_FIRST.match(text)
+    return (text[found.end() :], found[1].strip(" .")) if found else (text,)
 
 
 def _tidy(front: str) -> str:

@@ -9,7 +9,8 @@ from apps.downloads.releases.group import split_group
 from apps.downloads.releases.heading import Heading, other_script, read_heading
 from apps.downloads.releases.languages import find_languages, is_multi
 from apps.downloads.releases.name import ReleaseName, to_json
-from apps.downloads.releases.numbering import Numbering, find_numbering
+from apps.downloads.releases.numbering import Numbering
+from apps.downloads.releases.series import find_numbering
 
 __all__ = ["ReleaseName", "parse", "to_json"]
 
@@ -25,7 +26,8 @@ _VERSION = re.compile(
 _THREE_D = re.compile(r"(?<![^\W_])(?:3D|H-?SBS|H-?OU|Half-?(?:SBS|OU))(?![^\W_])", re.IGNORECASE)
 _HARDCODED = re.compile(r"(?<![^\W_])(?:HC|HARDCODED|hardsubs?|KORSUBS?)(?![^\W_])", re.IGNORECASE)
 _COMPLETE = re.compile(
-    r"(?<![^\W_])(?:complete|completa|integrale?|batch|the[ ._]complete[ ._]series)(?![^\W_])", re.IGNORECASE
+    r"(?<![^\W_])(?:complete|completa|int[eé]grale|batch|miniseries|the[ ._]complete[ ._]series)(?![^\W_])",
+    re.IGNORECASE,
 )
 _DUBBED = re.compile(r"(?<![^\W_])(?:dub(?:bed|s)?|dublado|synced)(?![^\W_])|(?:PL|Ro|Heb)-?dub", re.IGNORECASE)
 _SPECIAL = re.compile(r"(?<![^\W_])(?:OVA|OAD|ONA|specials?|SP)(?![^\W_])", re.IGNORECASE)
@@ -72,8 +74,8 @@ def _facts(
         episodes=number.episodes,
         absolute_episode=number.absolute,
         air_date=number.air_date,
-        complete=_COMPLETE.search(tail) is not None,
-        special=0 in number.seasons or _SPECIAL.search(tail) is not None,
+        complete=_COMPLETE.search(wide) is not None,
+        special=number.special or 0 in number.seasons or _SPECIAL.search(tail) is not None,
         resolution=resolution,
         source=source,
         remux=found_source.remux,

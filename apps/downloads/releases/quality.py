@@ -18,10 +18,15 @@ class Source:
     remux: bool = False
 
 
-_RESOLUTION = re.compile(r"(?<!\d)(240|360|480|540|576|720|1080|1440|2160|4320)0?[pi](?![^\W_])", re.IGNORECASE)
+_RESOLUTION = re.compile(
+    r"(?<!\d)(240|360|480|540|576|720|1080|1440|2160|4320)0?[pi](?:\d\d)?(?![^\W_])", re.IGNORECASE
+)
 _GLUED = re.compile(r"(?:BD|HD|Blu-?ray|to|M)(480|576|720|1080|2160)p?(?!\d)", re.IGNORECASE)
-_PIXELS = re.compile(r"(?<!\d)(\d{3,4})\s?x\s?(\d{3,4})(?!\d)", re.IGNORECASE)
-_FOUR_K = _word(r"4K|UHD|UHDBD|UHDBDRip|UHDRemux|mUHD|UHD-?TV|DS4K|BD4K")
+_PIXELS = re.compile(r"(?<!\d)(\d{3,4})(?:[x*]|\sx\s)(\d{3,4})(?!\d)", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?<![^\W_])(720|1080|2160)(?=[ ._-]+(?:[xh][ ._]?26|HEVC|WEB|Blu|BD|HDTV|AAC|DTS|Hi10))", re.IGNORECASE
+)
+_FOUR_K = _word(r"4K|UHD|Ultra[ ._]?HD|UHDBD|UHDBDRip|UHDRemux|mUHD|UHD-?TV|DS4K|BD4K")
 _FULL_HD = _word(r"FHD|Full[ ._-]?HD")
 _TIERS = {"1440p": "1080p", "240p": "360p", "4320p": "2160p"}
 
@@ -40,17 +45,17 @@ _SOURCES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "WEB-DL",
         _word(
-            r"WEB[ ._-]?DL(?:[ ._-]?Mux)?|WEB[ ._-]?HD|(?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney|Sky|Joyn)U?[HS]D"
+            r"WEB[ ._-]?DL(?:[ ._-]?Mux)?|WEB[ ._-]?U?HD|DLMux|(?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney|Sky|Joyn)U?[HS]D"
         ),
     ),
     (
         "BluRay",
         _word(
-            r"[mM]?(?:UHD)?[mM]?Blu[ ._-]?Ray(?:Rip|\d{3,4}p)?|(?:UHD)?BD(?:Rip|Mux|Light|25|50|66|100|ISO|\d{3,4}p)?|BR[ ._-]?Rip|HD[ ._-]?DVD(?:Rip)?|UHDBDRip|BDRemux|UHDRemux|UHD2BD"
+            r"[mM]?(?:UHD)?[mM]?Blu[ ._-]?Ray(?:Rip|Mux|\d{3,4}p)?|(?:UHD)?BD(?:Rip|RipMux|Mux|Light|25|50|66|100|ISO|\d{3,4}p)?|BR[ ._-]?(?:Rip(?:Mux)?|Mux)|HD[ ._-]?DVD(?:Rip)?|UHDBDRip|BDRemux|UHDRemux|UHD2BD"
         ),
     ),
     ("WEB-DL", _word(r"WEB")),
-    ("HDTV", _word(r"U?HD[ ._-]?TV(?:Rip)?|HTDV|HDTVMux")),
+    ("HDTV", _word(r"U?HD[ ._-]?TV(?:Rip|Mux)?|HTDV|HDTVMux")),
     ("HDRip", _word(r"HD[ ._-]?Rip")),
     ("SDTV", _word(r"[PS]DTV|DSR(?:ip)?|TV[ ._-]?Rip|DTH(?:Rip)?|DVB(?:Rip)?|SAT[ ._-]?Rip|VHS(?:Rip)?")),
     ("DVD", _word(r"DVD(?:[ ._-]?(?:Rip|R|Mux|5|9|ISO))?|NTSC|PAL|(?:SD)?DVD-?Rip|DVD\d?\w{0,3}")),
@@ -122,7 +127,7 @@ _SERVICE = re.compile(
 
 def find_resolution(text: str) -> str | None:
     """The resolution as a tier of the field: 480p, 576p, 720p, 1080p, 2160p."""
-    if found := _RESOLUTION.search(text) or _GLUED.search(text):
+    if found := _RESOLUTION.search(text) or _GLUED.search(text) or _BARE.search(text):
         resolution = f"{found[1]}p"
         return _TIERS.get(resolution, resolution)
     for found in _PIXELS.finditer(text):

@@ -90,16 +90,16 @@ _SOUND = r"""
     lossless clean line dub dubs dubbed synced vo
 """
 _ORIGIN = r"""
-    web web-?(?:dl|rip|mux|hd|cap|dlrip|dlmux|hdrip) dl dlmux dlrip ml rip mux [mu]?(?:hd)?blu-?ray(?:rip|\d{3,4}p)? blu ray
-    bd(?:\d{3,4}p|rip|mux|remux|light|25|50|66|100|iso)? br-?rip uhdbd(?:rip)? uhd2bd (?:bd|uhd)?remux u?hd-?tv(?:rip|mux|\d{3,4}p)? htdv
+    web web-?(?:dl|rip|mux|hd|cap|dlrip|dlmux|hdrip) web-?uhd dl dlmux dlrip ml rip mux [mu]?(?:hd)?blu-?ray(?:rip|mux|\d{3,4}p)? blu ray
+    bd(?:\d{3,4}p|rip|mux|remux|light|25|50|66|100|iso)? br-?rip(?:mux)? br-?mux bdripmux uhdbd(?:rip)? uhd2bd (?:bd|uhd)?remux u?hd-?tv(?:rip|mux|\d{3,4}p)? htdv
     [dps]dtv tvrip dsr(?:ip)? satrip dvb(?:rip)? dth(?:rip)? hd-?rip hddvd(?:rip)? dvd(?:rip|scr|r|-r|[59]|mux)? ntsc pal r5 ppv(?:rip)? vhs(?:rip)?
     (?:hd|hq)?-?cam(?:rip)? (?:hd)?-?ts telesync telecine (?:hd)?tc scr screener workprint amazon[hs]d netflixu?hd itunesu?hd maxdomehd
     hbomaxhd disneyhd hybrid untouched retail encode
 """
 _RELEASE = r"""
     multi-?subs? soft-?subs? hard-?subs? e?subs? (?:en|eng|ru|nl|fr|fre|de|ger|es|esp|it|ita|pt|pl|jp|ko|kor|chs|cht|heb|ar|dk|se|no|fi|hu|cz|ro|gr|tr|swe|dan|nor)-?subs? subbed subtitles? subtitulado subpack sous-titres
-    vost(?:fr)? vostf subfrench proper repack\d? rerip real internal int limited complete completa integrale read\.?nfo nfo
-    uncensored censored mkv mp4 avi m2ts iso raws? batch extras v\d xxx dc se doc custom hc hardcoded hq nsd serie series season
+    vost(?:fr)? vostf subfrench proper repack\d? rerip real internal int limited complete completa int[eé]grale? proof prooffix nfofix dirfix \d+kbps reencoded stv doku read\.?nfo nfo
+    uncensored censored mkv mp4 avi m2ts iso wmv raws? batch extras v\d xxx dc se doc custom hc hardcoded hq nsd serie series season
     sample (?:imdb|tmdb|tvdb)(?:id)?-?\w*
 """
 _SERVICE = r"""
@@ -124,29 +124,31 @@ _TECHNICAL_WORD = re.compile(any_of(_PICTURE, _SOUND, _ORIGIN, _RELEASE, _SERVIC
 _OTHER_WORD = re.compile(any_of(_NUMBER, _EDITION, "[0-9A-Fa-f]{8}"), re.IGNORECASE)
 # What can be no part of a title, wherever it stands: the tags begin here at the latest.
 _SURE_PICTURE = r"""
-    \d{3,4}[pi] 4K UHD FHD \d{3,4}x\d{3,4} [xh][ ._]?26[456] HEVC AVC XviD X-viD DivX VC-?1 (?:8|10)[ -]?bits?
+    \d{3,4}[pi](?:\d\d)? 4K UHD FHD \d{3,4}x\d{3,4} [xh]~26[456] HEVC AVC XviD X-viD DivX VC-?1 VP9 (?:8|10)~bits?
+    (?:720|1080|2160)(?=[\s._-]+(?:[xh]~26|HEVC|WEB|Blu|BD|HDTV|AAC|DTS|Hi10))
 """
 _SURE_SOURCE = r"""
-    WEB~(?:DL|Rip|Mux|HD)\w* WEB(?=[\s._\])-]+(?:[xh][ ._]?26|\d{3,4}p|DD|AAC|DV|HDR|MULTI|AVC|HEVC)|\])
-    [mu]?Blu~Ray\w* BD(?:25|50|66|100|ISO|\d{3,4}p) (?:UHD)?BD~(?:Rip|Mux|Remux|Light) BRRip UHDBD\w* BD(?=[ ._]?(?:\d{3,4}p|[\])]|x26))
-    (?:UHD)?Remux U?HD[ ._]?TV(?:Rip)? [PS]DTV HTDV DSR(?:ip)? TVRip DVD(?:Rip|Scr|R|5|9|Mux)? HD~DVD HDRip HD~CAM CAM~Rip HD~TS
-    TELESYNC TELECINE SCREENER VHSRip (?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney)[HS]D AMZN DSNP HMAX ATVP
+    WEB~(?:DL|Rip|Mux|HD)\w* WEB(?=[\s._\])-]+(?:[xh]~26|\d{3,4}p|DD|AAC|DV|HDR|MULTI|AVC|HEVC)|\]) [mu]?Blu~Ray\w*
+    BD(?:25|50|66|100|ISO|\d{3,4}p) (?:UHD)?BD~(?:RipMux|Rip|Mux|Remux|Light) BRRip(?:Mux)? BRMux UHDBD\w* BD(?=~(?:\d{3,4}p|[\])]|x26))
+    (?:UHD)?Remux U?HD~TV(?:Rip|Mux)? [PS]DTV HTDV DSR(?:ip)? TVRip DVD(?:Rip|Scr|R|5|9|Mux)? HD~DVD HDRip HD~CAM CAM~Rip HD~TS DLMux
+    TELESYNC TELECINE SCREENER VHSRip (?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney)U?[HS]D AMZN DSNP HMAX ATVP WebUHD
 """
 _SURE_SOUND = r"""
-    DTS(?:-?HD)? E?-?AC-?3D? AAC[\d.]* FLAC TrueHD DDP?[ .]?[257][ .][01] VOSTFR TRUEFRENCH SUBFRENCH
+    DTS(?:-?HD)? E?-?AC-?3D? AAC[\d.]* FLAC TrueHD DDP?~[257][\s._][01] VOSTFR TRUEFRENCH SUBFRENCH
 """
 SURE = any_of(_SURE_PICTURE, _SURE_SOURCE, _SURE_SOUND)
 # What is a tag when it stands right before another.
 _SOFT = r"""
     PROPER REPACK\d? RERIP REAL INTERNAL LIMITED COMPLETE DUBBED DUB MULTI\d? DL ML SUBBED MULTISUBS? HDR\d*\+? DV HYBRID DUAL WEB
-    3D CAM TS TC R5 NF RETAIL UNTOUCHED NORDIC WS HR DOC HC AI UPSCALED READNFO
+    3D CAM TS TC R5 NF RETAIL UNTOUCHED NORDIC WS HR DOC HC AI UPSCALED READNFO STV DOKU CONVERT PAL NTSC NFOFIX DIRFIX PROOFFIX FESTIVAL INTEGRALE INTÉGRALE L'INTEGRALE COFFRET MINISERIES
+    HQ
 """
 _SOFT_BEHIND = r"""
     DUBS CR FS VO LEK SYNCED AUDIO SUBS? ESUBS? EXTENDED UNCUT UNRATED UNCENSORED DIRECTORS CUT EDITION VERSION THEATRICAL IMAX REMASTERED
     RESTORED SD HD MKV MP4 RAW DD\d* DDP\d* \d BD DVD HDTV
 """
 # Before a title's end they count only in capitals, as “Web” or “Dual” can be a word of the title.
-SOFT_BEFORE = re.compile(any_of(_SOFT) + "|iNTERNAL|MULTi|NORDiC")
+SOFT_BEFORE = re.compile(any_of(_SOFT) + "|iNTERNAL|MULTi|Multi|NORDiC|SWiSSGERMAN|Integrale|L'Integrale|Coffret")
 SOFT_BEHIND = re.compile(any_of(_SOFT, _SOFT_BEHIND), re.IGNORECASE)
 CHECKSUM = re.compile(r"[0-9A-Fa-f]{8}")
 RESOLUTION_WORD = re.compile(r"\d{3,4}[pi]|4k", re.IGNORECASE)

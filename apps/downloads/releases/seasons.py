@@ -1,0 +1,63 @@
+"""Whole seasons: S02, Season 1-3, Staffel 2, 2. Sezon, 第二季."""
+
+import re
+
+from apps.downloads.releases.numbering import NUMBER_WORDS, SEASON_WORD, SEPARATOR, YEAR, Numbering, chinese_number
+
+_TO = r"[ ._]?(?:-|\+|&|~|to|à|a|al)?[ ._]?"
+_PACK = re.compile(
+    rf"""
+    (?<![^\W_])(?:
+        S[ ._]?(?P<s>\d{{1,4}}) (?:{_TO}S?(?P<s_last>\d\d))? (?:[ ._]?D(?:is[ck][ ._]?)?\d{{1,2}}(?:[-&]\d)*)?
+        | {SEASON_WORD}[ ._:-]*(?P<w>\d{{1,4}})
+          (?: {SEPARATOR}?(?:[-+&~]|to|à|al?){SEPARATOR}? (?:{SEASON_WORD}[ ._]?|S)? (?P<w_last>\d{{1,2}}) )?
+        | (?!series){SEASON_WORD}{SEPARATOR}(?P<word>{"|".join(NUMBER_WORDS)})
+        | (?P<ordinal>\d{{1,2}})(?:st|nd|rd|th|ª|º|a|e|de|-?й|-?го)?\.?[ ._]
+          (?:season|saison|staffel|stagione|temporada|sezon|сезон)(?![ ._:]*\d)
+    )(?![^\W_])
+    | 第\s?(?P<chinese>[\d一二三四五六七八九十]{{1,3}})\s?季
+    | (?<=シーズン)(?P<kana>\d{{1,2}})
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_COMPLETE = re.compile(
+    r"(?<=[ ._])(?:the[ ._])?complete[ ._](?:tv[ ._])?(?:series|collection)(?![^\W_])", re.IGNORECASE
+)
+# More seasons than any series has; above it only years are seasons.
+_MOST = 200
+
+
+def read_pack(text: str) -> Numbering | None:
+    """The first sign of whole seasons; “S2” goes before “Series 2”, which may be title."""
+    packs = [found for found in _PACK.finditer(text) if _is_pack(found)]
+    packs.sort(key=lambda found: found.group().lower().startswith("series"))
+    return Numbering(packs[0].start(), packs[0].end(), _seasons(packs[0])) if packs else None
+
+
+def read_complete(text: str) -> Numbering | None:
+    """“The Complete Series” without a number."""
+    found = _COMPLETE.search(text)
+    return Numbering(found.start(), found.end()) if found else None
+
+
+def season_before(text: str, end: int) -> Numbering | None:
+    """The season that stands on its own before an episode's number at end, not at the very start."""
+    for found in _PACK.finditer(text, 0, end):
+        if found.start() > 0 and _is_pack(found):
+            return Numbering(found.start(), found.end(), _seasons(found))
+    return None
+
+
+def _is_pack(found: re.Match[str]) -> bool:
+    first = _seasons(found)[0]
+    return first < _MOST or YEAR.fullmatch(str(first)) is not None
+
+
+def _seasons(found: re.Match[str]) -> tuple[int, ...]:
+    if found["word"]:
+        return (NUMBER_WORDS[found["word"].lower()],)
+    if found["chinese"]:
+        return (chinese_number(found["chinese"]),)
+    first = int(found["s"] or found["w"] or found["ordinal"] or found["kana"])
+    last = int(found["s_last"] or found["w_last"] or first)
+    return tuple(range(first, last + 1)) if first < last <= first + _MOST else (first,)
