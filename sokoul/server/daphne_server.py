@@ -20,10 +20,8 @@ from sokoul.server.lifespan import Lifespan, StartFailed
 from sokoul.server.limits import Limits
 
 logger = logging.getLogger("sokoul.server")
-PING_SECONDS = 30
-# Daphne looks at its sockets every 2 s and autobahn rounds: together still under 60 s after the last sign of life.
-PONG_SECONDS = 25
-MESSAGE_SIZE = 64 * 1024
+# Daphne looks at its sockets every 2 s and autobahn rounds: so that both together are not late.
+PONG_SHARE = 5 / 6
 LAST_RESORT = 4.0
 BACKLOG = 2048
 
@@ -59,10 +57,10 @@ class Server(daphne.server.Server):  # type: ignore[misc]
             signal_handlers=False,
             request_buffer_size=64 * 1024,
             websocket_timeout=-1,
-            ping_interval=PING_SECONDS,
-            ping_timeout=PONG_SECONDS,
-            websocket_max_message_size=MESSAGE_SIZE,
-            websocket_max_frame_size=MESSAGE_SIZE,
+            ping_interval=limits.ping_seconds,
+            ping_timeout=limits.pong_seconds * PONG_SHARE,
+            websocket_max_message_size=limits.message_size,
+            websocket_max_frame_size=limits.message_size,
             server_name="",
         )
         self._socket, self._drain, self._reread = sock, drain, reread

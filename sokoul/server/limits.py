@@ -31,6 +31,10 @@ class Limits:
     # Requests that wait for a thread: so many, so long; beyond that they are told to come again.
     queue: int = 1000
     queue_seconds: float = 4.0
+    # WebSockets: a PING this often, and the end when neither PONG nor message has come this long after one (SPEC 7).
+    ping_seconds: float = 30.0
+    pong_seconds: float = 30.0
+    message_size: int = 64 * 1024
     # A refused body is still read, so that a client which sends before it listens can read why; up to this.
     discard_seconds: float = 10.0
     discard_size: int = 256 * MIB

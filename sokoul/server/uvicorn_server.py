@@ -19,9 +19,6 @@ from sokoul.server.limits import Limits
 from sokoul.server.refusal import HEADERS_TOO_LARGE
 
 logger = logging.getLogger("sokoul.server")
-PING_SECONDS = 30.0
-PONG_SECONDS = 30.0
-MESSAGE_SIZE = 64 * 1024
 # Beyond the grace: cutting, lifespan shutdown, closing.
 LAST_RESORT = 4.0
 
@@ -200,9 +197,9 @@ def run(
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=limits.idle_seconds,  # type: ignore[arg-type]
-        ws_ping_interval=PING_SECONDS,
-        ws_ping_timeout=PONG_SECONDS,
-        ws_max_size=MESSAGE_SIZE,
+        ws_ping_interval=limits.ping_seconds,
+        ws_ping_timeout=limits.pong_seconds,
+        ws_max_size=limits.message_size,
         ws_per_message_deflate=False,
     )
     # Its INFO lines would tell each WebSocket's address, token and all.

@@ -30,6 +30,8 @@ QUICK = {
     "body": [1024 * 1024, 0.6],
     "bodies": [["/user/avatar", [4 * 1024 * 1024, 10]]],
     "discard_seconds": 5,
+    "ping_seconds": 0.3,
+    "pong_seconds": 0.5,
 }
 
 
@@ -101,6 +103,10 @@ class Background:
         except Exception as error:
             self._result = error
 
+    @property
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
     def result(self) -> Any:
         self._thread.join(DEADLINE)
         return self._result
@@ -116,12 +122,12 @@ def until(condition: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f"in vain: {what}")
 
 
-def closed_after(peer: socket.socket) -> float:
-    """Seconds until the server closes the connection, whatever it sends before."""
-    begin = time.monotonic()
+def closed_after(peer: socket.socket, seen: list[bytes] | None = None) -> float:
+    """Seconds until the server closes the connection; what it sends before goes to `seen`."""
+    begin, seen = time.monotonic(), [] if seen is None else seen
     try:
-        while peer.recv(65536):
-            pass
+        while part := peer.recv(65536):
+            seen.append(part)
     except ConnectionResetError:
         pass
     return time.monotonic() - begin
@@ -378,14 +384,6 @@ def test_no_deadline_touches_a_websocket_or_a_stream(quick: Process) -> None:
         assert b" and ended" in until_end(peer)
 
 
-def test_a_slow_request_is_answered_on_time_and_its_thread_is_free_again(start: Callable[..., Process]) -> None:
-    process = start()
-    slow = process.in_background("/hold/a")
-    process.wait_for("holding /hold/a")
-    process.get("/health/live?/hold/a")
-    assert slow.result() == (200, b"released True")
-
-
 # WebSockets
 
 
@@ -416,6 +414,34 @@ def test_a_message_beyond_64_kib_closes_with_1009_and_no_compression_is_offered(
         with pytest.raises(ConnectionClosed):
             ws.recv(DEADLINE)
         assert ws.close_code == 1009
+
+
+def silent_socket(process: Process) -> socket.socket:
+    """A WebSocket whose client answers no PING."""
+    peer = process.raw()
+    peer.sendall(
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert until_end(peer, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    return peer
+
+
+def test_a_socket_that_gives_no_sign_of_life_is_closed_and_others_are_not(quick: Process) -> None:
+    # A masked text frame that says "x" (RFC 6455, section 5.2), and the PING that a server begins with.
+    message, ping = b"\x81\x81\0\0\0\0x", b"\x89"
+    with quick.socket() as answering, silent_socket(quick) as silent, silent_socket(quick) as talking:
+        seen: list[bytes] = []
+        ended = Background(lambda: closed_after(silent, seen))
+        heard = b""
+        while not ended.done or heard.count(b"you said x") < 3:
+            talking.sendall(message)
+            heard += (part := talking.recv(65536))
+            assert part, "the one that talks was closed"
+            time.sleep(0.05)  # talking now and then
+        assert ping in b"".join(seen)
+        answering.send("still here")
+        assert answering.recv(DEADLINE) == "you said still here"
 
 
 # Leaving
