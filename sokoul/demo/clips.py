@@ -1,4 +1,4 @@
-"""Renders the miniature films: `python -m sokoul.demo.clips FOLDER KEY FILE…`, a process of its own so that serving never waits.
+"""Renders the miniature films: `python -m sokoul.demo.clips NICENESS FOLDER KEY FILE…`, a process of its own so that serving never waits.
 
 A loop of 128 pictures at 24 a second lasts exactly as long as 250 AAC packets of 1024 samples at 48 kHz (16/3 s); a film
 is that loop twelve times over by copying packets (64 s). H.264 baseline and AAC in MP4, index first: what browsers play.
@@ -24,6 +24,7 @@ from sokoul.demo.titles import Title
 
 WIDTH, HEIGHT, RATE, PICTURES = 640, 360, 24, 128
 SAMPLE_RATE, PACKET_SAMPLES, PACKETS = 48_000, 1024, 250
+BARS = 5
 LOOPS = 12
 VIDEO_KBITS, AUDIO_BITS = 400, 64_000
 
@@ -54,16 +55,16 @@ def picture(still: Image.Image, title: Title, number: int) -> Image.Image:
 
 
 def tone(title: Title) -> bytes:
-    """Two soft notes that fit the loop a whole number of times: signed 16 bit, mono."""
-    length = PACKET_SAMPLES * PACKETS
-    turns = 900 + 16 * (sum(title.key.encode()) % 40)
+    """Two soft notes that swell once a bar and fit it a whole number of times: signed 16 bit, mono, all bars of a turn."""
+    length = PACKET_SAMPLES * PACKETS // BARS
+    turns = 180 + 4 * (sum(title.key.encode()) % 40)
 
     def sample(position: int) -> int:
         angle = 2 * math.pi * position / length
-        swell = 0.6 + 0.4 * math.sin(4 * angle)
+        swell = 0.6 + 0.4 * math.sin(angle)
         return round(3000 * swell * (math.sin(turns * angle) + 0.5 * math.sin(turns * 1.5 * angle)))
 
-    return array("h", (sample(position) for position in range(length))).tobytes()
+    return array("h", (sample(position) for position in range(length))).tobytes() * BARS
 
 
 def encode(title: Title) -> bytes:
@@ -149,8 +150,8 @@ def render(title: Title, folder: Path, names: list[str]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    os.nice(10)
-    folder, key, *names = arguments
+    niceness, folder, key, *names = arguments
+    os.nice(int(niceness))
     if title := catalogue.by_key(key):
         render(title, Path(folder), names)
 

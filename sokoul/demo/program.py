@@ -55,6 +55,8 @@ def run(host: str, port: int, data_dir: Path, rate: int, lazy: bool, parent: int
     )
     sys.stdout.write(f"Demo providers: http://{shown}:{listener.getsockname()[1]}\n")
     sys.stdout.flush()
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises the signal again once it has stopped
+        signal.signal(number, lambda *_: sys.exit(0))
     uvicorn.Server(config).run(sockets=[listener])
 
 

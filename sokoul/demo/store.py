@@ -19,6 +19,7 @@ from sokoul.demo.tracker import Tracker
 
 # Raise it when clips, files or torrents are made differently: old ones are then left alone and made anew.
 FORMAT = 1
+BACKGROUND = 10  # nice(1) of what nobody waits for
 
 
 @dataclass
@@ -62,20 +63,20 @@ class Store:
     def content_folder(self, key: str) -> Path:
         return self._folder / "content" / key
 
-    async def clips(self, title_key: str) -> Path:
+    async def clips(self, title_key: str, niceness: int = 0) -> Path:
         """The folder of a title's clips, rendered by now."""
         folder = self._folder / "clips" / title_key
         task = self._clips.get(title_key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = self._clips[title_key] = asyncio.create_task(self._render(title_key, folder))
+            task = self._clips[title_key] = asyncio.create_task(self._render(title_key, folder, niceness))
         await asyncio.shield(task)
         return folder
 
-    async def _render(self, title_key: str, folder: Path) -> None:
+    async def _render(self, title_key: str, folder: Path, niceness: int) -> None:
         needed = set().union(*(contents.clips_needed(r) for r in RELEASES.values() if r.title_key == title_key))
         missing = sorted(name for name in needed if not (folder / name).exists())
         if missing:
-            command = [sys.executable, "-m", "sokoul.demo.clips", str(folder), title_key, *missing]
+            command = [sys.executable, "-m", "sokoul.demo.clips", str(niceness), str(folder), title_key, *missing]
             process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2])
             try:
                 status = await process.wait()
@@ -89,7 +90,7 @@ class Store:
     async def render_all(self) -> None:
         """Render the clips of every title, one after the other."""
         for title in TITLES:
-            await self.clips(title.key)
+            await self.clips(title.key, BACKGROUND)
 
     async def ready(self, key: str) -> Stored:
         """A release with its torrent, made now if need be; raises KeyError for an unknown one."""
