@@ -197,9 +197,16 @@ class _Transport(httpx.HTTPTransport):
         )
 
 
-@functools.cache
+_shared: list[_Transport] = []
+_shared_lock = threading.Lock()
+
+
 def _transport() -> _Transport:
-    return _Transport()
+    """The process's one pool of connections. (`functools.cache` would make two for two threads that begin at once.)"""
+    with _shared_lock:
+        if not _shared:
+            _shared.append(_Transport())
+        return _shared[0]
 
 
 @dataclass
@@ -233,9 +240,9 @@ def _breaker(service: str, origin: tuple[str, str, int | None]) -> _Breaker:
 
 def forget() -> None:
     """Close every idle connection and forget what was learned about services."""
-    if _transport.cache_info().currsize:
-        _transport().close()
-    _transport.cache_clear()
+    with _shared_lock:
+        while _shared:
+            _shared.pop().close()
     _breaker.cache_clear()
 
 

@@ -1,0 +1,60 @@
+"""Reading an indexer page by page, under a limit, giving what came when it breaks."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apps.downloads.indexers.offer import Batch, Offer
+from sokoul import logs
+from sokoul.errors import PermanentError, TransientError
+
+log = logs.logger(__name__)
+
+MAX_PAGES = 50  # SPEC 10
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One page: its offers, how many rows it had, and how many there are in all where the indexer says."""
+
+    offers: list[Offer]
+    rows: int
+    total: int | None = None
+
+
+Fetch = Callable[[int, float], Slice]
+
+
+def read_all(indexer: str, fetch: Fetch, limit: int, end: float) -> Batch:
+    """Every page of `limit` rows until `end` (monotonic). `fetch(offset, seconds)` gets one.
+
+    An error on the first page is raised; a later one, a page that repeats itself, too many pages or the deadline end the
+    reading with a warning.
+    """
+    batch, seen, offset = Batch(), set[str](), 0
+    for number in range(MAX_PAGES):
+        try:
+            page = fetch(offset, max(0.001, end - time.monotonic()))
+        except (TransientError, PermanentError) as error:
+            if number == 0:
+                raise
+            return _broken(batch, indexer, f"page {number + 1} is missing ({error.message})")
+        new = [offer for offer in page.offers if f"{offer.key} {offer.guid}" not in seen]
+        seen.update(f"{offer.key} {offer.guid}" for offer in new)
+        batch.offers += new
+        offset += page.rows
+        if not _more(page, offset, limit):
+            return batch
+        if page.offers and not new:
+            return _broken(batch, indexer, "its pages repeat themselves")
+    return _broken(batch, indexer, f"it has more than {MAX_PAGES} pages")
+
+
+def _more(page: Slice, offset: int, limit: int) -> bool:
+    return page.rows > 0 and (offset < page.total if page.total is not None else page.rows >= limit)
+
+
+def _broken(batch: Batch, indexer: str, why: str) -> Batch:
+    log.warning("partial results of an indexer", indexer=indexer, reason=why, offers=len(batch.offers))
+    batch.warnings.append(f"{indexer}: only part of its results, {why}.")
+    return batch

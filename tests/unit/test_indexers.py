@@ -1,0 +1,212 @@
+"""Indexers' answers read, keys kept out, pages counted, questions asked in the feed's own words."""
+
+import pytest
+
+from apps.downloads.indexers import offer, torznab, xml
+from apps.downloads.indexers.offer import Offer
+from apps.downloads.indexers.paging import MAX_PAGES, Slice, read_all
+from apps.downloads.indexers.torznab import Caps, Feed
+from apps.downloads.indexers.wish import Wish, spelled
+from apps.media.models import Kind
+from sokoul.errors import PermanentError, TransientError
+
+KEY = "0123456789abcdef"
+FEED = Feed("Feed", "http://feed/api", KEY)
+V1, V2 = "ab" * 20, "cd" * 32
+FILM = Wish(Kind.MOVIE, "The Film", "Le Film", 2010, imdb_id="tt0000001")
+EPISODE = Wish(Kind.TV, "The Series", season=1, episode=2)
+
+ITEM = f"""<rss xmlns:t="http://torznab.com/schemas/2015/feed" xmlns:n="http://www.newznab.com/DTD/2010/feeds/attributes/">
+<channel><n:response offset="0" total="321"/><item>
+ <title> The.Film.2010.1080p  </title><guid>https://feed/details/7</guid><link>https://feed/dl/7?apikey={KEY}</link>
+ <comments>https://feed/details/7</comments><pubDate>Sat, 14 Mar 2015 17:10:42 -0400</pubDate>
+ <enclosure url="https://feed/dl/7?apikey={KEY}&amp;x=1" length="123" type="application/x-bittorrent"/>
+ <t:attr name="seeders" value="5"/><t:attr name="peers" value="9"/><t:attr name="infohash" value="{V1.upper()}"/>
+</item></channel></rss>"""
+
+
+def item(inside: str) -> Offer | None:
+    root = xml.parse(f"<item xmlns:t='u'><title>T</title><guid>g</guid>{inside}</item>".encode())
+    return torznab._offer(FEED, root)
+
+
+def test_an_item_of_a_feed() -> None:
+    root = xml.parse(ITEM.encode())
+    found = torznab._offer(FEED, root.findall("channel/item")[0])
+    assert found is not None
+    assert found.published_at is not None
+    assert found.published_at.isoformat() == "2015-03-14T17:10:42-04:00"
+    assert (found.title, found.indexer, found.size, found.seeders, found.peers) == (
+        "The.Film.2010.1080p", "Feed", 123, 5, 9,
+    )  # fmt: skip
+    assert (found.info_hash_v1, found.key) == (V1, f"btih:{V1}")
+    assert found.download_url == "https://feed/dl/7?apikey={apikey}&x=1"
+    assert KEY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("inside", "v1", "v2"),
+    [
+        (f"<link>magnet:?xt=urn:btih:{V1}</link>", V1, None),
+        (f"<enclosure url='magnet:?xt=urn:btmh:1220{V2}'/>", None, V2),
+        (f"<t:attr name='magneturl' value='magnet:?xt=urn:btih:{V1}&amp;xt=urn:btmh:1220{V2}'/>", V1, V2),
+        (f"<t:attr name='infohash' value='{V2}'/>", None, V2),
+    ],
+)
+def test_hashes_come_from_wherever_they_stand(inside: str, v1: str | None, v2: str | None) -> None:
+    found = item(inside)
+    assert found is not None
+    assert (found.info_hash_v1, found.info_hash_v2) == (v1, v2)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["", "<link></link>", "<link>ftp://x/y</link>", "<link>magnet:?dn=none</link>", "<t:attr name='infohash' value='zz'/>",
+     "<enclosure url='http://x/y.nzb' type='application/x-nzb'/>"],
+)  # fmt: skip
+def test_what_cannot_be_fetched_is_no_offer(inside: str) -> None:
+    assert item(inside) is None
+
+
+def test_odd_numbers_and_dates_are_unknown() -> None:
+    found = item(
+        "<link>http://x/y</link><size>a lot</size><pubDate>yesterday</pubDate><t:attr name='seeders' value='-3'/>"
+        f"<t:attr name='peers' value='{'9' * 18}'/>"
+    )
+    assert found is not None
+    assert (found.size, found.published_at, found.seeders, found.peers) == (0, None, 0, 2**31 - 1)
+
+
+def test_a_key_is_taken_out_and_put_back() -> None:
+    url = f"http://host/{KEY}/x?apikey={KEY}&p=a%2Fb"
+    bare = offer.strip_key(url, (KEY, "other"))
+    assert bare == "http://host/{apikey}/x?apikey={apikey}&p=a%2Fb"
+    assert offer.add_key(bare, KEY) == url
+    assert offer.strip_key("http://host/?k=a%2Bb", ("a+b",)) == "http://host/?k={apikey}"
+    assert offer.strip_key("http://host/", ("",)) == "http://host/"
+
+
+def test_an_indexer_cannot_ask_for_a_key() -> None:
+    assert "{apikey}" not in offer.strip_key("http://evil/?x={apikey}", (KEY,))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html><body>no", b"not xml", b"<a><b></a>", b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+     '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a><a/>'.encode("utf-16"), b"<?xml version='1.0' encoding='x'?>"],
+)  # fmt: skip
+def test_bad_xml_is_refused(data: bytes) -> None:
+    with pytest.raises(xml.BadXmlError):
+        xml.parse(data)
+
+
+def test_xml_with_usual_faults_is_mended() -> None:
+    root = xml.parse(b"\n<?xml version='1.0'?><a><b>R&B \x07 &eacute; &lt;i&gt; &szlig;&nope; &#233;</b></a>")
+    assert root.findtext("b") == "R&B  é <i> ß&nope; é"
+
+
+def test_too_many_elements_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml, "MAX_ELEMENTS", 3)
+    with pytest.raises(xml.BadXmlError, match="too many"):
+        xml.parse(b"<a><b/><b/><b/></a>")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(100, PermanentError), (201, PermanentError), (500, TransientError), (900, TransientError)]
+)
+def test_errors_of_a_feed(code: int, kind: type[Exception]) -> None:
+    error = torznab._error(FEED, xml.parse(f'<error code="{code}" description="Wrong key {KEY}"/>'.encode()))
+    assert isinstance(error, kind)
+    assert KEY not in str(error)
+
+
+def test_capabilities() -> None:
+    root = xml.parse(
+        b"<caps><limits max='50'/><searching><search available='yes' supportedParams='q'/>"
+        b"<tv-search available='no' supportedParams='q'/><movie-search available='yes' supportedParams='q, imdbid'/></searching>"
+        b"<categories><category id='2000'><subcat id='2040'/></category><category id='x'/></categories></caps>"
+    )
+    able = torznab._read_caps(root)
+    assert (able.limit, able.categories) == (50, (2000, 2040))
+    assert able.parameters("movie-search") == {"q", "imdbid"}
+    assert able.parameters("tv-search") == frozenset()
+    assert torznab._read_caps(xml.parse(b"<caps/>")) == Caps()
+
+
+def test_a_film_is_asked_for_by_number_and_then_by_name() -> None:
+    able = Caps(modes=(("movie-search", frozenset({"q", "imdbid"})),))
+    assert torznab.questions(FILM, able) == [
+        {"t": "movie", "imdbid": "tt0000001"}, {"t": "movie", "q": "The Film 2010"}, {"t": "movie", "q": "Le Film 2010"},
+    ]  # fmt: skip
+    assert torznab.questions(FILM, Caps())[0] == {"t": "search", "q": "The Film 2010"}
+
+
+def test_an_episode_is_asked_for_as_the_feed_can() -> None:
+    able = Caps(modes=(("tv-search", frozenset({"q", "season", "ep"})),))
+    assert torznab.questions(EPISODE, able) == [{"t": "tvsearch", "q": "The Series", "season": 1, "ep": 2}]
+    assert torznab.questions(EPISODE, Caps()) == [{"t": "search", "q": "The Series S01E02"}]
+    season = Wish(Kind.TV, "The Series", season=0)
+    assert torznab.questions(season, Caps()) == [{"t": "search", "q": "The Series S00"}]
+
+
+def test_titles_are_spelled_as_releases_spell_them() -> None:
+    assert spelled("Schindler’s List: “Ünited” & more_x") == "Schindlers List United and more x"
+    assert spelled("千と千尋") == "千と千尋"
+    assert Wish(Kind.MOVIE, "Up", "Up", 2009).texts == ["Up 2009"]
+
+
+def pages(*sizes: int, total: int | None = None, same: bool = False) -> tuple[list[int], object]:
+    asked: list[int] = []
+
+    def fetch(offset: int, seconds: float) -> Slice:
+        assert seconds > 0
+        asked.append(offset)
+        size = sizes[min(len(asked), len(sizes)) - 1]
+        first = 0 if same else offset
+        return Slice([Offer("t", "i", f"{first + n}", download_url="u") for n in range(size)], size, total)
+
+    return asked, fetch
+
+
+def test_pages_are_read_to_the_end() -> None:
+    asked, fetch = pages(10, 10, 3)
+    batch = read_all("i", fetch, 10, 1e12)  # type: ignore[arg-type]
+    assert (asked, len(batch.offers), batch.warnings) == ([0, 10, 20], 23, [])
+    asked, fetch = pages(5, total=10)
+    assert len(read_all("i", fetch, 100, 1e12).offers) == 10  # type: ignore[arg-type]
+
+
+def test_endless_pages_end_at_fifty_with_a_warning() -> None:
+    asked, fetch = pages(10)
+    batch = read_all("i", fetch, 10, 1e12)  # type: ignore[arg-type]
+    assert (len(asked), len(batch.offers)) == (MAX_PAGES, 500)
+    assert MAX_PAGES == 50
+    assert "more than 50 pages" in batch.warnings[0]
+
+
+def test_pages_that_repeat_themselves_end_with_a_warning() -> None:
+    asked, fetch = pages(10, same=True)
+    batch = read_all("i", fetch, 10, 1e12)  # type: ignore[arg-type]
+    assert (len(asked), len(batch.offers)) == (2, 10)
+    assert "repeat" in batch.warnings[0]
+
+
+def test_a_later_page_that_fails_leaves_the_earlier_ones() -> None:
+    _, good = pages(10)
+
+    def fetch(offset: int, seconds: float) -> Slice:
+        if offset >= 20:
+            raise TransientError("i answered 500.")
+        return good(offset, seconds)  # type: ignore[operator, no-any-return]
+
+    batch = read_all("i", fetch, 10, 1e12)
+    assert len(batch.offers) == 20
+    assert batch.warnings == ["i: only part of its results, page 3 is missing (i answered 500.)."]
+
+
+def test_a_first_page_that_fails_is_an_error() -> None:
+    def fetch(offset: int, seconds: float) -> Slice:
+        raise TransientError("no")
+
+    with pytest.raises(TransientError):
+        read_all("i", fetch, 10, 1e12)
