@@ -16,7 +16,7 @@ def _password(**options: Any) -> serializers.CharField:
     return serializers.CharField(max_length=LONGEST_PASSWORD, trim_whitespace=False, write_only=True, **options)
 
 
-class RegisterRequest(StrictSerializer):
+class RegistrationSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=LONGEST_EMAIL)
     username = serializers.CharField(
         min_length=3, max_length=32, help_text="Letters, digits, dots, dashes, underscores."
@@ -24,7 +24,7 @@ class RegisterRequest(StrictSerializer):
     password = _password(min_length=8)
 
 
-class LoginRequest(StrictSerializer):
+class CredentialsSerializer(StrictSerializer):
     """Either `email` or `username` names the account."""
 
     email = serializers.CharField(max_length=LONGEST_EMAIL, required=False)
@@ -38,11 +38,11 @@ class LoginRequest(StrictSerializer):
         return {"name": names[0], "password": attrs["password"]}
 
 
-class RefreshRequest(StrictSerializer):
+class RefreshSerializer(StrictSerializer):
     refresh = serializers.CharField(max_length=4096)
 
 
-class ProfileChange(StrictSerializer):
+class ProfileChangeSerializer(StrictSerializer):
     """`current_password` is needed to change the e-mail address or the password; a new password ends all other sign-ins."""
 
     email = serializers.EmailField(max_length=LONGEST_EMAIL, required=False)
@@ -52,7 +52,7 @@ class ProfileChange(StrictSerializer):
     current_password = _password(required=False)
 
 
-class UserShape(serializers.Serializer[User]):
+class UserSerializer(serializers.Serializer[User]):
     id = serializers.IntegerField()
     email = serializers.CharField()
     username = serializers.CharField()
@@ -61,16 +61,16 @@ class UserShape(serializers.Serializer[User]):
     created_at = serializers.DateTimeField()
 
 
-class TokenPair(serializers.Serializer[Any]):
+class TokenPairSerializer(serializers.Serializer[Any]):
     access = serializers.CharField(help_text="For Authorization: Bearer; lasts an hour.")
     refresh = serializers.CharField(help_text="For /auth/refresh; lasts a week, works once.")
 
 
-class SignedInShape(TokenPair):
-    user = UserShape()
+class SignedInSerializer(TokenPairSerializer):
+    user = UserSerializer()
 
 
-class TicketShape(serializers.Serializer[Any]):
+class TicketSerializer(serializers.Serializer[Any]):
     ticket = serializers.CharField(help_text="For /ws?ticket=; works once.")
     expires_at = serializers.DateTimeField()
 

@@ -12,14 +12,14 @@ from apps.accounts.authentication import user_of
 from apps.accounts.models import User
 from apps.accounts.permissions import Anyone
 from apps.accounts.serializers import (
-    LoginRequest,
-    ProfileChange,
-    RefreshRequest,
-    RegisterRequest,
-    SignedInShape,
-    TicketShape,
-    TokenPair,
-    UserShape,
+    CredentialsSerializer,
+    ProfileChangeSerializer,
+    RefreshSerializer,
+    RegistrationSerializer,
+    SignedInSerializer,
+    TicketSerializer,
+    TokenPairSerializer,
+    UserSerializer,
     user_json,
 )
 from apps.accounts.tokens import Claims
@@ -28,9 +28,7 @@ from sokoul.client_ip import client_ip
 
 
 class OpenView(APIView):
-    """For people who are not signed in yet: whatever stands in Authorization is not looked at."""
-
-    authentication_classes = []
+    authentication_classes = []  # a stale token in Authorization must not keep anybody from signing in
     permission_classes = [Anyone]
 
 
@@ -41,21 +39,26 @@ def _signed_in(user: User) -> dict[str, Any]:
 class Register(OpenView):
     @extend_schema(
         summary="Open an account",
-        request=RegisterRequest,
-        responses={201: SignedInShape, **problems(400)},
+        description="Open to everybody, without confirmation by mail; signs in at once.",
+        request=RegistrationSerializer,
+        responses={201: SignedInSerializer, **problems(400)},
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        user = services.register(**body(RegisterRequest, request), ip=client_ip(request))
+        user = services.register(**body(RegistrationSerializer, request), ip=client_ip(request))
         return Response(_signed_in(user), status=201)
 
 
 class Login(OpenView):
     @extend_schema(
-        summary="Sign in", request=LoginRequest, responses={200: SignedInShape, **problems(400, 401)}, tags=["auth"]
+        summary="Sign in",
+        description="With either the e-mail address or the user name.",
+        request=CredentialsSerializer,
+        responses={200: SignedInSerializer, **problems(400, 401)},
+        tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        user = services.login(**body(LoginRequest, request), ip=client_ip(request))
+        user = services.login(**body(CredentialsSerializer, request), ip=client_ip(request))
         return Response(_signed_in(user))
 
 
@@ -63,24 +66,24 @@ class Refresh(OpenView):
     @extend_schema(
         summary="Exchange a refresh token for a new pair",
         description="A refresh token works once. Using it again ends every token that came from the same sign-in.",
-        request=RefreshRequest,
-        responses={200: TokenPair, **problems(400, 401)},
+        request=RefreshSerializer,
+        responses={200: TokenPairSerializer, **problems(400, 401)},
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        return Response(families.rotate(**body(RefreshRequest, request), ip=client_ip(request))._asdict())
+        return Response(families.rotate(**body(RefreshSerializer, request), ip=client_ip(request))._asdict())
 
 
 class Logout(OpenView):
     @extend_schema(
         summary="Sign out",
         description="Ends every token that came from the same sign-in.",
-        request=RefreshRequest,
+        request=RefreshSerializer,
         responses={204: None, **problems(400, 401)},
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        families.end(**body(RefreshRequest, request), ip=client_ip(request))
+        families.end(**body(RefreshSerializer, request), ip=client_ip(request))
         return Response(status=204)
 
 
@@ -88,7 +91,7 @@ class WebSocketTicket(APIView):
     @extend_schema(
         summary="A ticket for /ws, for one use within a minute",
         request=None,
-        responses={200: TicketShape, **problems(401)},
+        responses={200: TicketSerializer, **problems(401)},
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
@@ -97,18 +100,18 @@ class WebSocketTicket(APIView):
 
 
 class Profile(APIView):
-    @extend_schema(summary="My account", responses={200: UserShape, **problems(401)}, tags=["user"])
+    @extend_schema(summary="My account", responses={200: UserSerializer, **problems(401)}, tags=["user"])
     def get(self, request: Request) -> Response:
         return Response(user_json(user_of(request)))
 
     @extend_schema(
         summary="Change my account",
-        request=ProfileChange,
-        responses={200: UserShape, **problems(400, 401)},
+        request=ProfileChangeSerializer,
+        responses={200: UserSerializer, **problems(400, 401)},
         tags=["user"],
     )
     def patch(self, request: Request) -> Response:
-        changes = body(ProfileChange, request)
+        changes = body(ProfileChangeSerializer, request)
         return Response(user_json(services.change_profile(user_of(request), changes, ip=client_ip(request))))
 
 

@@ -16,6 +16,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from apps.accounts import families, identity, services, tokens
 from apps.accounts.models import AuditEntry, RefreshToken, User
 from apps.accounts.tokens import Kind
+from sokoul.errors import PermanentError
 from tests.cast import Api
 from tests.factories import PASSWORD, make_user
 
@@ -332,6 +333,33 @@ def test_identity_is_asked_for_once_in_a_while(
         assert client.get("/user/profile").json()["username"] == "alice"
     services.change_profile(alice, {"username": "alicia"})
     assert client.get("/user/profile").json()["username"] == "alicia"
+
+
+def test_what_ends_a_sign_in_ends_it_at_once_in_this_process(
+    api: Clients, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long other processes may go on believing it."""
+    endings: list[Callable[[families.Pair], object]] = [
+        lambda pair: families.end(pair.refresh),
+        lambda pair: [api(None).post("/auth/refresh", {"refresh": pair.refresh}) for _ in "twice"],
+        lambda pair: services.change_profile(alice, {"password": "a new one", "current_password": PASSWORD}),
+        lambda pair: services.delete(alice),
+    ]
+    for ending in endings:
+        pair = families.start(alice)
+        monkeypatch.setattr(identity, "KEEP_SECONDS", 3600.0)
+        assert with_token(api, pair.access).get("/user/profile").status_code == 200
+        ending(pair)
+        assert with_token(api, pair.access).get("/user/profile").status_code == 401
+
+
+def test_nobody_signs_in_to_an_account_that_went_meanwhile(api: Clients, alice: User) -> None:
+    pair = families.start(alice)
+    User.objects.filter(pk=alice.pk).delete()
+    with pytest.raises(PermanentError, match="Sign in first"):
+        families.start(alice)
+    for path in ("/auth/refresh", "/auth/logout"):
+        assert api(None).post(path, {"refresh": pair.refresh}).status_code == 401
 
 
 def test_a_deactivated_account_is_out(api: Clients, alice: User) -> None:

@@ -1,0 +1,38 @@
+"""Argon2id at the cost that was chosen, and never more than four hashes at once."""
+
+import threading
+
+import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, make_password
+
+from apps.accounts import passwords
+
+
+def test_the_hash_is_argon2id_at_19_mib() -> None:
+    encoded = make_password("secret words")
+    assert encoded.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert check_password("secret words", encoded)
+    assert not check_password("secret word", encoded)
+
+
+@pytest.mark.parametrize("method", ["encode", "verify"])
+def test_four_hashes_at_once_at_most(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, go_on = threading.Semaphore(0), threading.Event()
+
+    def hash_slowly(*_: object) -> str:
+        started.release()
+        go_on.wait(timeout=10)
+        return ""
+
+    monkeypatch.setattr(Argon2PasswordHasher, method, hash_slowly)
+    hash_one = getattr(passwords.Argon2Hasher(), method)
+    threads = [threading.Thread(target=hash_one, args=("a", "b")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert all(started.acquire(timeout=10) for _ in threads)
+    assert not passwords._slots.acquire(blocking=False)  # a fifth would have to wait
+    go_on.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert passwords._slots.acquire(blocking=False)
+    passwords._slots.release()
