@@ -134,11 +134,11 @@ class Hunter:
                 self._add(key, swarm, running)
         elif not swarm.removing and bool(running) == self._is_paused(key):
             (self._engine.resume if running else self._engine.pause)(key)
-        for claim in running:
-            self._advance(claim, swarm)
         for claim in swarm.downloads.values():
             if claim.removal:  # the others still need the files
                 claims.cleaned(claim.id, claim.fence)
+        for claim in running:
+            self._advance(claim, swarm)
 
     def _is_paused(self, key: str) -> bool:
         progress = self._engine.progress().get(key)
@@ -361,11 +361,7 @@ class Hunter:
         if claim.phase == Phase.METADATA and claim.age > ENV.metadata_timeout and not self._total(claim.swarm):
             why = "the tracker could not be reached" if swarm.reason else "no peer sent it"
             return f"No metadata after {ENV.metadata_timeout:g} seconds: {why}."
-        if (
-            claim.phase == Phase.DOWNLOADING
-            and claim.idle > ENV.stall_timeout
-            and (progress is None or not progress.rate)
-        ):
+        if claim.phase == Phase.DOWNLOADING and claim.idle > ENV.stall_timeout:
             why = "no progress" if progress and progress.peers else "no peers"
             return f"Stalled: {why} for {ENV.stall_timeout:g} seconds."
         return ""

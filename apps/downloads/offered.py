@@ -1,0 +1,140 @@
+"""Offers of indexers as `torrents` rows: the same release from several indexers is one row."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.downloads.indexers import Offer
+from apps.downloads.models import Torrent
+from apps.downloads.releases.name import to_json
+from apps.downloads.releases.parse import parse
+from sokoul.errors import TransientError
+
+REFRESHED = [
+    "title", "info_hash_v1", "info_hash_v2", "magnet", "download_url", "indexer", "indexers", "page_url", "size",
+    "seeders", "peers", "published_at", "parsed", "seen_at",
+]  # fmt: skip
+
+
+@dataclass
+class Release:
+    """What several offers tell about one release."""
+
+    offers: list[Offer]
+
+    def first(self, name: str) -> Any:
+        return next((value for offer in self.offers if (value := getattr(offer, name))), None)
+
+    @property
+    def v1(self) -> str | None:
+        return self.first("info_hash_v1")  # type: ignore[no-any-return]
+
+    @property
+    def v2(self) -> str | None:
+        return self.first("info_hash_v2")  # type: ignore[no-any-return]
+
+    @property
+    def identities(self) -> set[str]:
+        return {offer.key for offer in self.offers} | {hash_ for hash_ in (self.v1, self.v2) if hash_}
+
+    @property
+    def source(self) -> Offer:
+        """The offer that it is fetched from: one with a .torrent before one with a magnet, then the most seeders."""
+        return max(self.offers, key=lambda offer: (bool(offer.download_url), bool(offer.magnet), offer.seeders))
+
+
+def merged(offers: Iterable[Offer]) -> list[Release]:
+    """One entry a release: by info-hash, and by title and exact size where an offer does not tell its hash."""
+    releases: list[Release] = []
+    by_identity: dict[str, Release] = {}
+    for offer in sorted(offers, key=lambda offer: not (offer.info_hash_v1 or offer.info_hash_v2)):
+        hashes = [hash_ for hash_ in (offer.info_hash_v1, offer.info_hash_v2) if hash_]
+        alike = f"{offer.title.casefold()}\n{offer.size}" if offer.size else ""
+        # Two that tell different hashes are two releases, however alike they look.
+        names = hashes or [name for name in (offer.key, alike) if name]
+        release = next((found for name in names if (found := by_identity.get(name))), None)
+        if release is None:
+            release = Release([])
+            releases.append(release)
+        release.offers.append(offer)
+        for name in (*hashes, offer.key, alike):
+            if name:
+                by_identity.setdefault(name, release)
+    return releases
+
+
+def keep(offers: Iterable[Offer]) -> list[Torrent]:
+    """Write the releases, with fresh seeders, in one statement; gives their rows in the order of the first offer.
+
+    Raises TransientError when another search wrote the same new release at the same moment: the next try finds it.
+    """
+    releases = merged(offers)
+    if not releases:
+        return []
+    try:
+        with transaction.atomic():
+            known = _known(releases)
+            rows = {row.key: row for release in releases for row in [_row(release, known)]}
+            # One order of locking for everybody: two searches at once cannot wait for each other's rows.
+            kept = Torrent.objects.bulk_create(
+                [rows[key] for key in sorted(rows)],
+                update_conflicts=True,
+                unique_fields=["key"],
+                update_fields=REFRESHED,
+            )
+    except IntegrityError:
+        raise TransientError("Another search is writing the same releases.") from None
+    by_key = {row.key: row for row in kept}
+    return [by_key[key] for key in rows]
+
+
+def _known(releases: list[Release]) -> dict[str, Torrent]:
+    """Rows that are there already, by key and by hash; the oldest where several fit."""
+    keys = {offer.key for release in releases for offer in release.offers}
+    v1s, v2s = ({hash_ for r in releases if (hash_ := getattr(r, name))} for name in ("v1", "v2"))
+    found = Torrent.objects.filter(Q(key__in=keys) | Q(info_hash_v1__in=v1s) | Q(info_hash_v2__in=v2s))
+    known: dict[str, Torrent] = {}
+    for row in found.order_by("id"):
+        for name in (row.key, row.info_hash_v1, row.info_hash_v2):
+            if name:
+                known.setdefault(name, row)
+    return known
+
+
+def _row(release: Release, known: dict[str, Torrent]) -> Torrent:
+    source = release.source
+    old = next((row for name in sorted(release.identities) if (row := known.get(name))), None)
+    names = {offer.indexer for offer in release.offers} | set(old.indexers if old else ())
+    v1, v2 = (old.info_hash_v1 if old else None) or release.v1, (old.info_hash_v2 if old else None) or release.v2
+    return Torrent(
+        key=old.key if old else _key(release),
+        title=source.title,
+        info_hash_v1=v1 if _free(known, v1, old) else None,
+        info_hash_v2=v2 if _free(known, v2, old) else None,
+        magnet=release.first("magnet") or "",
+        download_url=source.download_url,
+        indexer=source.indexer,
+        indexers=sorted(names),
+        page_url=source.page_url,
+        size=source.size or release.first("size") or 0,
+        seeders=max(offer.seeders for offer in release.offers),
+        peers=max(offer.peers for offer in release.offers),
+        published_at=source.published_at or release.first("published_at"),
+        parsed=to_json(parse(source.title)),
+        seen_at=timezone.now(),
+    )
+
+
+def _free(known: dict[str, Torrent], hash_: str | None, old: Torrent | None) -> bool:
+    """Whether no other row has the hash."""
+    holder = known.get(hash_ or "")
+    return holder is None or (old is not None and holder.pk == old.pk)
+
+
+def _key(release: Release) -> str:
+    """A hash names it where any offer tells one; else the first of its addresses, the same one at every search."""
+    return min((offer.key for offer in release.offers), key=lambda key: (key.startswith("url:"), key))

@@ -1,0 +1,199 @@
+"""The hunter on a real swarm: from the wish to the file in the library, and every way to end otherwise."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from apps.accounts.models import User
+from apps.downloads import claims, rows, services
+from apps.downloads.library import folder_of
+from apps.downloads.models import Download, LibraryFile, Phase, TorrentState
+from apps.feed.models import Event
+from sokoul.env import ENV
+from tests.demo import Content, Demo
+from tests.wishes import hunting, make_media, reaches, until, wish
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "nats")]
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test downloads, the next must not find on disk."""
+    monkeypatch.setattr(ENV, "download_dir", tmp_path / "downloads")
+    monkeypatch.setattr(ENV, "library_dir", tmp_path / "library")
+
+
+def film(demo: Demo, name: str = "Film.2021.1080p", kind: str = "v1", size: int = 1_500_000) -> Content:
+    return demo.add_content(name, [{"path": f"{name}.mp4", "size": size, "video": True}], kind)
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2", "hybrid"])
+def test_a_wish_becomes_a_playable_file_in_the_library(demo: Demo, alice: User, kind: str) -> None:
+    content = film(demo, kind=kind)
+    with hunting():
+        download = reaches(wish(alice, make_media(), content.magnet), Phase.SEEDING)
+
+    filed = LibraryFile.objects.get(download=download)
+    file = ENV.library / filed.path
+    assert filed.path == f"Movies/The Last Night Tram (2021)/The Last Night Tram (2021) - {filed.height}p.mp4"
+    assert sha256(file) in content.sha256.values()
+    assert filed.linked
+    assert file.stat().st_nlink == 2
+    assert (filed.video_codec, filed.audio_codec) == ("h264", "aac")
+    assert filed.duration > 1
+    assert (download.status, download.progress, download.bytes_done) == ("Completed", 100, filed.size)
+    assert download.completed_at
+    phases = [event.data["phase"] for event in Event.objects.filter(user=alice, type="download.updated").order_by("id")]
+    assert phases[0] == "queued"
+    assert phases[-2:] == ["filing", "seeding"]
+    told = Event.objects.get(user=alice, type="notification")
+    assert told.data["code"] == "download_completed"
+    assert "The Last Night Tram" in told.data["text"]
+
+
+def test_pause_holds_and_resume_goes_on(demo: Demo, alice: User) -> None:
+    demo.set_rate(300_000)
+    content = film(demo)
+    with hunting() as hunter:
+        download = wish(alice, make_media(), content.magnet)
+        reaches(download, Phase.DOWNLOADING)
+        services.pause(alice.pk, download.pk)
+        until(lambda: [p.paused for p in hunter._engine.progress().values()] == [True], "the pause")
+        assert Download.objects.get(pk=download.pk).rate == 0
+        demo.set_rate(0)
+        services.resume(alice.pk, download.pk)
+        reaches(download, Phase.SEEDING)
+
+
+def test_cancel_removes_what_was_downloaded(demo: Demo, alice: User) -> None:
+    demo.set_rate(200_000)
+    content = film(demo)
+    with hunting():
+        download = wish(alice, make_media(), content.magnet)
+        row = reaches(download, Phase.DOWNLOADING)
+        until(folder_of(row.swarm).exists, "the first byte")
+        services.cancel(alice.pk, download.pk)
+        until(lambda: not folder_of(row.swarm).exists(), "the clean-up")
+        until(lambda: Download.objects.get(pk=download.pk).removal == "", "the row's clean-up")
+    assert Download.objects.get(pk=download.pk).phase == Phase.CANCELLED
+    services.cancel(alice.pk, download.pk)
+    assert not Download.objects.filter(pk=download.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "video", "reason"),
+    [
+        ("Film.2021.exe", False, "holds a program (.exe)"),
+        ("readme.txt", False, "no playable video"),
+        ("Film.2021.mkv", False, "no playable video"),  # random bytes that call themselves a film
+    ],
+)
+def test_what_cannot_be_played_is_refused_and_reported(
+    demo: Demo, alice: User, path: str, video: bool, reason: str
+) -> None:
+    content = demo.add_content("Film.2021.1080p", [{"path": path, "size": 200_000, "video": video}], "v1")
+    with hunting():
+        download = reaches(wish(alice, make_media(), content.magnet), Phase.FAILED)
+        until(lambda: not folder_of(download.swarm).exists(), "the clean-up")
+    assert reason in download.reason
+    assert not LibraryFile.objects.exists()
+    told = Event.objects.get(user=alice, type="notification")
+    assert (told.data["code"], reason in told.data["text"]) == ("download_failed", True)
+
+
+def test_two_people_share_one_swarm_and_one_file(demo: Demo, alice: User, bob: User) -> None:
+    content, media = film(demo), make_media()
+    with hunting():
+        first, second = wish(alice, media, content.magnet), wish(bob, media, content.magnet)
+        for download in (first, second):
+            reaches(download, Phase.SEEDING)
+    paths = {file.path for file in LibraryFile.objects.all()}
+    assert len(paths) == 1
+    assert {file.user_id for file in LibraryFile.objects.all()} == {alice.pk, bob.pk}
+    services.forget_files(first.pk)
+    assert (ENV.library / paths.pop()).exists(), "bob still has it"
+
+
+def test_a_dead_swarm_fails_with_the_reason(demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ENV, "metadata_timeout", 0.1)
+    monkeypatch.setattr("apps.downloads.hunter.ROWS_EVERY", 0.2)
+    magnet = "magnet:?xt=urn:btih:" + "ab" * 20 + "&tr=http%3A%2F%2F127.0.0.1%3A9%2Fannounce"
+    with hunting():
+        download = reaches(wish(alice, make_media(), magnet), Phase.FAILED)
+    assert download.reason.startswith("No metadata after 0.1 seconds")
+
+
+def test_a_download_that_stands_still_fails_with_the_reason(
+    demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ENV, "stall_timeout", 0.5)
+    monkeypatch.setattr("apps.downloads.hunter.ROWS_EVERY", 0.2)
+    demo.set_rate(50_000)
+    content = film(demo)
+    with hunting():
+        download = wish(alice, make_media(), content.magnet)
+        reaches(download, Phase.DOWNLOADING)
+        demo.swarm("stop", content.info_hash_v1)
+        row = reaches(download, Phase.FAILED)
+    assert row.reason.startswith("Stalled: no p")
+
+
+def test_without_room_it_fails_as_disk_full(demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = film(demo)
+    monkeypatch.setattr("apps.downloads.disk.RESERVE", 1e12)
+    with hunting():
+        download = reaches(wish(alice, make_media(), content.magnet), Phase.FAILED)
+    assert download.reason == "Disk full"
+
+
+def test_a_second_hunter_takes_over_where_the_first_saved(demo: Demo, alice: User) -> None:
+    demo.set_rate(400_000)
+    content = film(demo)
+    with hunting():
+        download = wish(alice, make_media(), content.magnet)
+        reaches(download, Phase.DOWNLOADING)
+        until(lambda: Download.objects.get(pk=download.pk).progress > 20, "a fifth")
+    left = Download.objects.get(pk=download.pk)
+    assert (left.hunter, left.lease_until) == ("", None), "given back at once"
+    assert TorrentState.objects.get(pk=download.pk).resume
+    demo.set_rate(0)
+    with hunting():
+        done = reaches(download, Phase.SEEDING)
+    assert done.fence == left.fence + 1
+    assert done.bytes_received <= content.size + 4 * 65536, "nothing saved was fetched again"
+
+
+def test_who_lost_the_lease_cannot_write(alice: User) -> None:
+    download = Download.objects.create(user=alice, media=make_media(), phase=Phase.QUEUED, swarm="ab" * 20)
+    (first,) = claims.take("frozen", 10)
+    assert claims.take("eager", 10) == [], "held by a living hunter"
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE downloads SET lease_until = now() - interval '1 second'")
+    (second,) = claims.take("eager", 10)
+    assert second.fence == first.fence + 1
+
+    assert not rows.move(download.pk, Phase.METADATA, fence=first.fence)
+    assert claims.renew("frozen") == []
+    assert rows.move(download.pk, Phase.METADATA, fence=second.fence)
+    numbers = dict.fromkeys(
+        ("progress", "bytes_done", "bytes_total", "rate", "upload_rate", "uploaded", "eta", "peers", "received"), 7
+    )
+    claims.write_progress([{"id": download.pk, "fence": first.fence, "reason": "", "moved": True, **numbers}])
+    assert Download.objects.get(pk=download.pk).bytes_done == 0
+    claims.write_progress([{"id": download.pk, "fence": second.fence, "reason": "", "moved": True, **numbers}])
+    assert Download.objects.get(pk=download.pk).bytes_done == 7
+
+
+def test_one_swarm_never_has_two_hunters(alice: User, bob: User) -> None:
+    media = make_media()
+    for user in (alice, bob):
+        Download.objects.create(user=user, media=media, phase=Phase.QUEUED, swarm="cd" * 20)
+    assert len(claims.take("one", 1)) == 1
+    assert claims.take("two", 10) == []
+    assert len(claims.take("one", 10)) == 1
