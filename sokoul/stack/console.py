@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 _LOUD = {"WARN", "ERROR"}
+_KNOWN = {"timestamp", "level", "service", "request_id", "user_id", "message", "exception"}
 _STYLES = {"running": "green", "given": "green", "starting": "yellow"}
 Row = tuple[str, str, str]
 
@@ -55,11 +56,14 @@ class Console:
 
 
 def heed(line: str) -> str | None:
-    """The message of a warning or error among a child's JSON lines; other lines (a crash's last words) as they are."""
+    """What of a child's output people should see: warnings and errors, and lines that are no JSON (a crash's last words)."""
     try:
         event = json.loads(line)
     except ValueError:
         return line or None
     if not isinstance(event, dict):
         return line
-    return str(event.get("message", "")) if event.get("level") in _LOUD else None
+    if event.get("level") not in _LOUD:
+        return None
+    details = ", ".join(f"{key}: {value}" for key, value in event.items() if key not in _KNOWN and value)
+    return f"{event.get('message')}{' (' if details else ''}{details}{')' if details else ''}"

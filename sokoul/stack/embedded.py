@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from sokoul.stack.processes import die_with_parent, free_port, is_free, kill_leftovers, write_private
+from sokoul.stack.processes import die_with_parent, free_port, is_free, kill_leftovers, spawn, write_private
 
 _AS_NOBODY = ["unshare", "-U", "--map-user=65534", "--map-group=65534", "--"]
 ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
@@ -86,24 +86,11 @@ class Server:
         """Take away what a killed or frozen one left; the next start finds the way free."""
         kill_leftovers(self.program, self.working_folder.resolve())
 
-    def spawn(self, output: int | None = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-        """Start the program in a session of its own, so that Ctrl-C does not reach it; call from the main thread."""
-        return subprocess.Popen(  # noqa: S603 - our own command line
-            self.command(),
-            cwd=self.folder,
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent(self.death_signal),
-        )
-
     def start(self, timeout: float = 60) -> str:
         self.prepare()
         log = self.folder / "server.log"
         with log.open("ab") as output:
-            self.process = self.spawn(output.fileno())
+            self.process = spawn(self.command(), ENVIRONMENT, self.death_signal, output.fileno(), self.folder)
         deadline = time.monotonic() + timeout
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:

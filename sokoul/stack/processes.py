@@ -5,8 +5,10 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +30,32 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
             os._exit(1)
 
     return arrange
+
+
+def spawn(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    death_signal: signal.Signals,
+    output: int,
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, so that the terminal's Ctrl-C does not reach it; input is closed.
+
+    Call it from the main thread. `output` is a descriptor, or subprocess.PIPE or DEVNULL.
+    """
+    with warnings.catch_warnings():
+        # Python 3.12 warns of preexec_fn beside threads; ours makes two system calls and takes no lock.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return subprocess.Popen(  # noqa: S603 - our own command line
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent(death_signal),
+        )
 
 
 def set_own_death_signal(death_signal: signal.Signals) -> None:

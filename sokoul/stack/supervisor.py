@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from sokoul.stack.logfile import LogFile
-from sokoul.stack.processes import die_with_parent
+from sokoul.stack.processes import spawn
 from sokoul.stack.state import Part
 
 FIRST_PAUSE = 0.25  # seconds before a dead component is started again, doubled at each death
@@ -90,6 +89,7 @@ class Child:
     async def keep(self, started: Callable[[], None]) -> None:
         """Run the component until `terminate()`; calls `started` after every start."""
         pause = FIRST_PAUSE
+        self._log.write(b"")  # so that there is a log to look for, also of those who have nothing to say
         while not self._stopping.is_set():
             self.component.clear()
             begun = time.monotonic()
@@ -119,22 +119,13 @@ class Child:
 
     def _spawn(self) -> str | None:
         """Start the process; gives the reason if that is impossible."""
-        with warnings.catch_warnings():
-            # Python 3.12 warns of preexec_fn beside threads; ours makes two system calls and takes no lock.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            try:
-                self.process = subprocess.Popen(  # noqa: S603 - our own command line
-                    self.component.command,
-                    cwd=self.component.folder,
-                    env=dict(self.component.environment),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # the terminal's Ctrl-C must not reach it: there is an order
-                    preexec_fn=die_with_parent(self.component.death_signal),
-                )
-            except OSError as error:
-                return f"cannot be started ({error})"
+        wanted = self.component
+        try:
+            self.process = spawn(
+                wanted.command, wanted.environment, wanted.death_signal, subprocess.PIPE, wanted.folder
+            )
+        except OSError as error:
+            return f"cannot be started ({error})"
         return None
 
     async def _ended(self) -> str:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -30,20 +31,20 @@ def clean_environment(data_dir: Path, **more: str) -> dict[str, str]:
     """What a person with an empty configuration has."""
     documented = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     own = {name: value for name, value in os.environ.items() if name not in documented and not name.startswith("MAKE")}
-    return {**own, "PYTHONPATH": str(ROOT), "DOTENV": os.devnull, "DATA_DIR": str(data_dir), **more}
+    return {**own, "DOTENV": os.devnull, "DATA_DIR": str(data_dir), **more}
 
 
 class Up:
     """One `up` in a process group of its own, as a terminal would start it, with standard input closed."""
 
-    def __init__(self, data_dir: Path, command: list[str] | None = None, **variables: str) -> None:
+    def __init__(self, data_dir: Path, command: list[str] | None = None, root: Path = ROOT, **variables: str) -> None:
         self.data_dir = data_dir
         self.output = data_dir.with_name(f"{data_dir.name}.out")
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 command or [sys.executable, str(STANDIN)],
-                cwd=ROOT,
-                env=clean_environment(data_dir, **variables),
+                cwd=root,
+                env=clean_environment(data_dir, PYTHONPATH=str(root), **variables),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -54,9 +55,14 @@ class Up:
     def said(self) -> str:
         return self.output.read_text()
 
-    def ready(self) -> "Up":
-        until(lambda: "Sokoul is ready" in self.said or self.process.poll() is not None, 30, "ready")
+    def announced(self) -> "Up":
+        until(lambda: "Sokoul is ready" in self.said or self.process.poll() is not None, 60, "ready")
         assert self.process.poll() is None, self.said
+        return self
+
+    def ready(self) -> "Up":
+        """With stand-ins: all of them have come so far as to notice signals."""
+        self.announced()
         until(lambda: sum(line.endswith("started") for line in self.diary()) >= 7, what="the start of all programs")
         return self
 
@@ -118,7 +124,7 @@ def starter(base: Path, made_database: Path) -> Iterator[Starter]:
         data_dir = base / name
         if not data_dir.exists():
             shutil.copytree(made_database, data_dir / "postgres")
-        running.append(Up(data_dir, command, **variables))
+        running.append(Up(data_dir, command, ROOT, **variables))
         return running[-1]
 
     yield start_one
@@ -313,3 +319,21 @@ def test_given_servers_are_used_instead_of_embedded_ones(start: Starter, valkey:
     up = start(REDIS_URL=valkey).ready()
     assert up.stack()["valkey"] == {"pid": None, "url": valkey}
     assert not (up.data_dir / "valkey").exists()
+
+
+def test_make_up_in_a_new_checkout_brings_up_the_real_product(tmp_path: Path) -> None:
+    root = tmp_path / "sokoul"
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cache"))
+    up = Up(tmp_path / "data", ["make", "-o", "venv", "up", f"RUN={sys.executable}"], root)
+    try:
+        up.announced()
+        with urlopen(f"{up.url('web')}/health", timeout=5) as answer:
+            assert answer.status == 200
+        assert "password, shown only now" in up.said
+        assert all(up.pid(name) for name in COMPONENTS)
+        assert "starting it again" not in up.said
+    finally:
+        up.signal(signal.SIGINT)
+        up.wait()
+    assert "Stopped." in up.said
+    assert everyone(up.data_dir) == []

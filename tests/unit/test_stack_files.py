@@ -85,7 +85,7 @@ def test_a_log_outlives_a_full_disk_and_says_what_is_missing(tmp_path: Path) -> 
     [
         ('{"level": "INFO", "message": "fine"}', None),
         ('{"level": "WARN", "message": "hm"}', "hm"),
-        ('{"level": "ERROR", "message": "oh"}', "oh"),
+        ('{"level": "ERROR", "message": "oh", "service": "serve", "component": "nats"}', "oh (component: nats)"),
         ("Segmentation fault", "Segmentation fault"),
         ("", None),
         ("[1]", "[1]"),

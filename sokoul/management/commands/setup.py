@@ -1,5 +1,6 @@
 """`manage.py setup`: what must have happened before any component starts. One process, because loading Django costs most."""
 
+import io
 from typing import Any
 
 from django.core.management import call_command
@@ -11,7 +12,7 @@ STEPS: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
     ("migrate", (), {"interactive": False, "verbosity": 0}),
     ("collectstatic", (), {"interactive": False, "verbosity": 0}),
     ("createadmin", (), {}),
-    ("streams", ("declare",), {}),
+    ("streams", ("declare",), {"stdout": io.StringIO()}),
 )
 
 
