@@ -123,9 +123,7 @@ def load(data: bytes) -> lt.add_torrent_params:
 def _check_names(info: dict[bytes, Any]) -> None:
     """The names as they were written, before libtorrent makes them harmless."""
     _check_part(info.get(b"name.utf-8", info.get(b"name")))
-    for count, (parts, attributes) in enumerate(_written_paths(info)):
-        if count >= MAX_FILES:
-            raise _refused("it holds more than 10,000 files")
+    for parts, attributes in _written_paths(info):
         if b"l" in attributes:
             raise _refused("it holds symbolic links")
         if len(parts) > MAX_DEPTH:
@@ -184,6 +182,8 @@ def _files(layout: lt.file_storage) -> tuple[tuple[TorrentFile, ...], int]:
         if not layout.file_flags(index) & flags.flag_pad_file
     )
     total = sum(file.size for file in files)
+    if len(files) > MAX_FILES:
+        raise _refused("it holds more than 10,000 files")
     if total > MAX_TOTAL:
         raise _refused("its files are larger than 2 TB together")
     if not total:

@@ -52,7 +52,6 @@ def _pack(settings: EngineSettings) -> "lt.settings_pack":
         "alert_queue_size": 10_000,
         "connections_limit": settings.connections,
         "max_metadata_size": MAX_METADATA,
-        "min_reconnect_time": 5,  # libtorrent's 60 s would be the wait after a pause or a network cut
         "tracker_receive_timeout": TRACKER_TIMEOUT,
         "tracker_completion_timeout": TRACKER_TIMEOUT,
         "stop_tracker_timeout": 2,
