@@ -40,7 +40,7 @@ def _redis() -> None:
 
 
 def _nats() -> None:
-    broker.ping(timeout=1.5)
+    broker.call(broker.check(1.0), timeout=1.5)
 
 
 COMPONENTS: dict[str, Callable[[], None]] = {"postgres": _postgres, "redis": _redis, "nats": _nats}
