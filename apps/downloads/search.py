@@ -1,6 +1,5 @@
 """Searching releases: from a title to ranked candidates. The scout's job, and what views, pages and the bot ask."""
 
-import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -22,16 +21,16 @@ from apps.media import services as media_services
 from apps.media.models import Kind, Media
 from sokoul import logs
 from sokoul.api import Page, listing
-from sokoul.errors import PermanentError
+from sokoul.errors import PermanentError, TransientError
 
 log = logs.logger(__name__)
 
 STALE = timedelta(days=1)
+MOST_CONSIDERED = 500
 QUALITY = (
     "season", "episodes", "complete", "resolution", "source", "remux", "codec", "bit_depth", "hdr", "audio", "channels",
     "languages", "subtitles", "multi", "group", "edition", "proper", "repack",
 )  # fmt: skip
-_YEAR = re.compile(r"^(.*\S)\s+\(?((?:18|19|20|21)\d\d)\)?$")
 _BEST_FIRST = (F("score").desc(nulls_last=True), F("torrent__seeders").desc(), F("id"))
 
 
@@ -93,18 +92,22 @@ def run(payload: SearchPayload) -> dict[str, Any]:
 
 def title_of(query: str) -> int:
     """The id of the title that the words mean best: the same title, with the year where one is given, else the first."""
-    found = media_services.search_titles(query)["results"]
-    for media in found:
-        if same_title(media["title"], query) or same_title(media["original_title"], query):
-            return int(media["id"])
-    if split := _YEAR.match(query):
-        dated = media_services.search_titles(split[1])["results"]
-        fits = [media for media in dated if media["year"] == int(split[2])]
-        exact = [media for media in fits if same_title(media["title"], split[1])]
-        found = exact or fits or found
-    if not found:
+    found = media_services.search_titles(query)
+    titles = found["results"]
+    exact = [media for media in titles if _is_called(media, query)]
+    if not exact and (dated := media_services.split_year(query)):
+        found = media_services.search_titles(dated[0])
+        of_year = [media for media in found["results"] if media["year"] == dated[1]]
+        exact = [media for media in of_year if _is_called(media, dated[0])] or of_year
+    if not exact and found["degraded"]:
+        raise TransientError("TMDB does not answer, so the title cannot be looked up.")
+    if not exact and not titles:
         raise PermanentError(f"No film or series is called “{query}”.", code="not_found", status=404)
-    return int(found[0]["id"])
+    return int((exact or titles)[0]["id"])
+
+
+def _is_called(media: dict[str, Any], name: str) -> bool:
+    return same_title(media["title"], name) or same_title(media["original_title"], name)
 
 
 def _wish(media: Media, season: int | None, episode: int | None) -> indexers.Wish:
@@ -159,6 +162,7 @@ def releases_of(media_id: int, page: Page, season: int | None = None, episode: i
     """The releases of a title, accepted ones first by score, rejected ones after with their rejections.
 
     With a season only what was found when it (and the episode) was searched for. One row a release. Two statements.
+    404 for an unknown title.
     """
     rows = Candidate.objects.filter(media_id=media_id)
     if season is not None:
@@ -168,6 +172,8 @@ def releases_of(media_id: int, page: Page, season: int | None = None, episode: i
         best = best.filter(season=season, episode=episode)
     rows = rows.filter(pk=Subquery(best.order_by(F("score").desc(nulls_last=True), "id").values("pk")[:1]))
     total = rows.count()
+    if not total:
+        media_services.get(media_id)
     window = rows.order_by(*_BEST_FIRST).values(*_FIELDS)[page.rows]
     return listing([release_json(row) for row in window], total, page)
 
@@ -185,15 +191,24 @@ def release_json(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def best(media_id: int, season: int | None, episode: int | None) -> Torrent | None:
-    """The release to take; None when nothing that was found will do."""
+    """The release to take; None when nothing that was found will do.
+
+    An episode by itself is taken before a season that holds it; a season is only taken whole.
+    """
     rows = Candidate.objects.filter(media_id=media_id, season=season, episode=episode, score__isnull=False)
-    found = rows.order_by(*_BEST_FIRST).select_related("torrent").first()
-    return found.torrent if found else None
+    fit = [candidate.torrent for candidate in rows.order_by(*_BEST_FIRST).select_related("torrent")[:MOST_CONSIDERED]]
+    single = [torrent for torrent in fit if torrent.parsed.get("episodes")]
+    whole = [torrent for torrent in fit if not torrent.parsed.get("episodes")]
+    if episode is not None:
+        return next(iter(single + whole), None)
+    return next(iter(whole if season is not None else whole + single), None)
 
 
 def rejections_of(media_id: int, season: int | None, episode: int | None) -> list[str]:
     """Why nothing will do, for people: each sentence once, of the releases that were looked at."""
-    rows = Candidate.objects.filter(media_id=media_id, season=season, episode=episode, score__isnull=True)
+    rows = Candidate.objects.filter(media_id=media_id, season=season, episode=episode)
+    if rows.filter(score__isnull=False).exists():
+        return ["Only single episodes were found, no release of the whole season."]
     found = rows.order_by(F("torrent__seeders").desc(), "id").values_list("rejections", flat=True)[:20]
     return list(dict.fromkeys(entry["sentence"] for rejections in found for entry in rejections))
 

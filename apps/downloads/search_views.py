@@ -4,6 +4,7 @@ import re
 import threading
 from typing import Any
 
+from django.urls import URLPattern, path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -19,8 +20,9 @@ from apps.jobs.models import Job, Status
 from apps.media import services as media_services
 from apps.media.models import Kind
 from apps.media.serializers import SearchShape
-from sokoul.api import PROBLEM_JSON, ProblemSerializer, StrictSerializer, body, page_of, problems
+from sokoul.api import StrictSerializer, body, page_of, problems
 from sokoul.env import ENV
+from sokoul.errors import PermanentError
 
 MAX_WAIT = 25
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
@@ -78,7 +80,7 @@ class ReleaseShape(serializers.Serializer[Any]):
     episodes = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
     complete = serializers.BooleanField(allow_null=True)
     resolution = serializers.CharField(allow_null=True)
-    source = serializers.CharField(allow_null=True)
+    source = serializers.CharField(allow_null=True)  # type: ignore[assignment]  # a field, which hides no argument
     remux = serializers.BooleanField(allow_null=True)
     codec = serializers.CharField(allow_null=True)
     bit_depth = serializers.IntegerField(allow_null=True)
@@ -179,4 +181,12 @@ class MediaTorrents(APIView):
 
 def _number(request: Request, name: str) -> int | None:
     text = request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else None
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 4):
+        raise PermanentError(f"{name} must be a whole number from 0 to 9999.", fields={name: ["0 to 9999"]})
+    return int(text) if text else None
+
+
+api: list[URLPattern] = [
+    path("search", Search.as_view()),
+    path("media/<int:media_id>/torrents", MediaTorrents.as_view()),
+]

@@ -45,7 +45,10 @@ class Media(models.Model):
             ),
             models.CheckConstraint(condition=Q(runtime__isnull=True) | Q(runtime__gte=0), name="media_runtime_valid"),
         ]
-        indexes = [models.Index(fields=["slug"], name="media_slug")]
+        indexes = [
+            models.Index(fields=["slug"], name="media_slug"),
+            models.Index(fields=["poster_path"], name="media_poster"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title

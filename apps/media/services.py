@@ -1,5 +1,6 @@
 """What exists, what people like, what they watched: views, pages, bot, commands and workers call these."""
 
+import re
 import time
 import uuid
 from datetime import timedelta
@@ -22,6 +23,7 @@ SEARCH_SECONDS = 5.0  # SPEC 6: TMDB slower than that is answered without it
 QUERY_CHARS = 200
 DETAILS_AGE = timedelta(days=7)
 BIGINT = 2**63
+_DATED = re.compile(r"^(.*\S)\s+\(?((?:18|19|20|21)\d\d)\)?$")
 
 
 def clean_query(query: str) -> str:
@@ -33,6 +35,12 @@ def clean_query(query: str) -> str:
         fault = f"at most {QUERY_CHARS} characters, none of them NUL"
         raise PermanentError(f"The query must have {fault}.", fields={"query": [fault]})
     return text
+
+
+def split_year(query: str) -> tuple[str, int] | None:
+    """("Inception", 2010) of "Inception 2010" or "Inception (2010)"; None where no year ends the text."""
+    found = _DATED.match(query)
+    return (found[1], int(found[2])) if found else None
 
 
 def kind_of(name: str) -> Kind | None:
@@ -74,10 +82,18 @@ def _search_tmdb(text: str, kind: Kind | None, page: int, deadline: float) -> tu
     """(the page, whether nothing was missing for it)."""
     end = time.monotonic() + deadline
     found = tmdb.search(text, kind, page, deadline)
+    if not found.results and page == 1 and (dated := split_year(text)):
+        found = _of_year(tmdb.search(dated[0], kind, page, max(0.1, end - time.monotonic())), dated[1])
     kinds = {Kind(row.media_type) for row in found.results}
     names = {kind: tmdb.genre_names(kind, max(0.1, end - time.monotonic())) for kind in kinds}
     rows = keep(found.results, names)
     return _shape([media_json(row) for row in rows], found.total, page), all(names.values())
+
+
+def _of_year(found: tmdb.SearchPage, year: int) -> tmdb.SearchPage:
+    """TMDB takes a year only for one kind at a time, and not within the text."""
+    rows = [row for row in found.results if row.year == year]
+    return tmdb.SearchPage(results=rows, total=len(rows))
 
 
 def _search_here(text: str, kind: Kind | None, page: int) -> dict[str, Any]:

@@ -58,6 +58,14 @@ def test_a_title_without_a_known_genre_is_unknown_and_without_a_poster_has_none(
     assert (media["genres"], media["poster_url"], media["year"]) == (["Unknown"], None, None)
 
 
+def test_a_year_behind_the_title_chooses_among_those_of_that_name(providers: Demo) -> None:
+    for query, year in (("Tin Comets 1987", 1987), ("tin comets (2022)", 2022)):
+        found = services.search_titles(query)
+        assert [(media["title"], media["year"]) for media in found["results"]] == [("Tin Comets", year)]
+        assert found["total"] == 1
+    assert services.search_titles("2049 Postcards")["results"][0]["year"] == 2016
+
+
 def test_searching_again_asks_neither_tmdb_nor_the_database(
     providers: Demo, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -1,5 +1,6 @@
 """Titles, favourites, watch history and posters over REST."""
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from django.core.cache import cache
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.accounts.models import User
+from apps.jobs import registry
 from apps.jobs.models import Job
 from apps.media import posters, services
 from apps.media.models import Favorite, Media, Watch
@@ -47,13 +49,12 @@ def test_looking_at_a_title_asks_for_its_details_once(api: Clients, alice: User)
 
 
 def test_the_details_job_fills_in_the_title(providers: Demo) -> None:
-    from apps.jobs import registry
-
     registry.load()
     media = make_media(9000101)
     found = registry.find("scout", "details")
     assert found is not None
-    found.handle(found.payload.model_validate({"media_id": media.pk, "unknown": 1}), None)
+    job = registry.Running(uuid.uuid4(), "details", None, "", 1)
+    found.handle(found.payload.model_validate({"media_id": media.pk, "unknown": 1}), job)
     media.refresh_from_db()
     assert (media.title, media.imdb_id) == ("The Lighthouse Keeper's Umbrella", "tt99000101")
 
