@@ -142,11 +142,13 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
 class Request(WebRequest):  # type: ignore[misc]
     """A request of daphne's whose body is counted while it arrives."""
 
-    # The application parses forms; Twisted would do it before, and once more.
-    _parsePOSTFormSubmission = False
     path: bytes
     body_limit: BodyLimit
     _received = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # The application parses forms; Twisted would do it before, and once more.
+        super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)

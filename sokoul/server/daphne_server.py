@@ -24,6 +24,8 @@ logger = logging.getLogger("sokoul.server")
 PONG_SHARE = 5 / 6
 LAST_RESORT = 4.0
 BACKLOG = 2048
+# How long a peer has to answer our close frame; what is not read by then is lost to it.
+CLOSE_SECONDS = 10
 
 
 class Factory(HTTPFactory):  # type: ignore[misc]
@@ -78,6 +80,7 @@ class Server(daphne.server.Server):  # type: ignore[misc]
             autoPingTimeout=self.ping_timeout,
             allowNullOrigin=True,
             failByDrop=False,
+            closeHandshakeTimeout=CLOSE_SECONDS,
             openHandshakeTimeout=self.websocket_handshake_timeout,
             maxMessagePayloadSize=self.websocket_max_message_size,
             maxFramePayloadSize=self.websocket_max_frame_size,

@@ -70,7 +70,10 @@ def echo(environ: Environ, start: Start) -> list[bytes]:
 
 def hold(environ: Environ, start: Start) -> list[bytes]:
     logger.info("holding %s", environ["PATH_INFO"])
-    return text(start, f"released {released[environ['PATH_INFO']].wait(20)}")
+    let_go = released[environ["PATH_INFO"]].wait(20)
+    if environ["PATH_INFO"] == "/hold/large":
+        return text(start, "x" * 16 * 1024 * 1024)
+    return text(start, f"released {let_go}")
 
 
 def release(environ: Environ, start: Start) -> list[bytes]:
