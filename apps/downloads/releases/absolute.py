@@ -21,7 +21,7 @@ _DASHED = re.compile(
     """,
     re.VERBOSE,
 )
-_BOXED = re.compile(r"(?<=[\w!? \])._])[\[{](?P<first>\d{2,4})(?:v\d)?(?P<more>-\d{2,4})?(?:[ ._]?END)?[\]}]")
+_BOXED = re.compile(r"(?<=[\w!? \])._])[\[{](?P<first>\d{2,4})(?:v\d)?(?P<more>\s?[-~]\s?\d{2,4})?(?:[ ._]?END)?[\]}]")
 _LAST = re.compile(r"(?<=[ ._!:])(?P<first>\d{2,4})(?:v\d)?(?P<more>[-~]\d{2,4})?(?=[ ._]*(?:$|[\[({])|[ ._]+[^\W\d])")
 _LEADING = re.compile(r"^(?P<first>\d{2,3}) - (?=[^\W\d])")
 _CHINESE = re.compile(r"第\s?(?P<first>[\d一二三四五六七八九十]{1,4})(?P<more>(?:-\d{1,4})?)\s?[话話集回]")

@@ -11,14 +11,23 @@ _BRACKETS = str.maketrans(
     {"【": "[", "】": "]", "（": "(", "）": ")", "［": "[", "］": "]", "–": "-", "—": "-", "×": "x"}
 )
 _EXTENSION = re.compile(
-    r"\.(mkv|mk3d|mp4|m4v|avi|ts|m2ts|mts|wmv|mov|mpe?g|webm|flv|3gp|vob|iso|ogm|divx|rmvb|strm"
-    r"|torrent|nzb|nfo|rar|zip|7z|par2|srt|ass|sub|idx)$",
+    r"\.(mkv|mk3d|mp4|m4v|avi|(?-i:ts)|m2ts|mts|wmv|mov|mpe?g|webm|flv|3gp|vob|iso|ogm|rmvb|strm"
+    r"|torrent|nzb|nfo|rar|zip|7z|par2|srt|(?-i:ass|sub|idx))$",
     re.IGNORECASE,
 )
-_TLD = r"(?:com|org|net|info|biz|tv|to|me|cc|ws|re|se|si|pl|pt|ru|in|tc|lt|ag|mx|am|io|eu|fr|de|nl|it|es|cz|hu|wf|vip|site|xyz|club)"
+_TLD = (
+    r"(?:com|org|net|info|biz|tv|to|me|cc|ws|re|se|si|pl|pt|ru|in|tc|lt|ag|mx|am|io|eu|fr|de|nl|it|es|cz|hu|wf|vip|site"
+    r"|xyz|club)"
+)
 _SITE_PREFIX = re.compile(
-    rf"^\W*(?:www?[. ,][\w-]+[. ][a-z]{{2,9}}(?:[. ][a-z]{{2}})?(?=\s*\]?\s+-|\s*\]|\s*$)|www?[. ,][\w-]+[. ]{_TLD}\b|[\w-]+\.{_TLD}(?=\s*\]?\s+-\s|\s*\]\s*[\w(]))\s*[\])}}]?[\s._-]*",
-    re.IGNORECASE,
+    rf"""
+    ^\W*(?:
+        www?[.\ ,][\w-]+[.\ ][a-z]{{2,9}}(?:[.\ ][a-z]{{2}})?(?=\s*\]?\s+-|\s*\]|\s*$)
+        | www?[.\ ,][\w-]+[.\ ]{_TLD}\b
+        | [\w-]+\.{_TLD}(?=\s*\]?\s+-\s|\s*\]\s*[\w(])
+    )\s*[\])}}]?[\s._-]*
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 _SITE = re.compile(rf"(?:^www?\.|\.{_TLD}$|torrents?\b)", re.IGNORECASE)
 _SITE_SUFFIX = re.compile(

@@ -132,10 +132,10 @@ def read_compact(text: str) -> Numbering | None:
     code = found["code"]
     long = len(code) == 5
     season = int(code[0] if long else code[:-2])
-    episodes = (int(code[1:3]), int(code[3:])) if long else (int(code[-2:]),)
+    episodes = [int(code[1:3]), int(code[3:])] if long else [int(code[-2:])]
     if not season or not episodes[0] or (long and episodes[1] != episodes[0] + 1):
         return None
-    return Numbering(found.start(), found.end(), (season,), episodes, assumed=("season", "episodes"))
+    return Numbering(found.start(), found.end(), (season,), tuple(episodes), assumed=("season", "episodes"))
 
 
 def read_part(text: str) -> Numbering | None:

@@ -13,13 +13,13 @@ _YEAR = re.compile(r"(?<!\d)(18[89]\d|19\d\d|20\d\d)(?![\dpx])")
 _LATER_YEAR = re.compile(r"(?<![^\W_])(19\d\d|20\d\d)(?![\dpx]|[ ._/-]\d\d[ ._/-]\d\d)(?![^\W_])")
 _SURE = re.compile(f"{_B}(?:{SURE}){_E}", re.IGNORECASE)
 _QUALIFIERS = any_of(r"""
-    Recut Extended Ultimate Director'?s? Collector'?s? Theatrical Despecialized Special Rouge Final Assembly Imperial Diamond Signature
-    Hunter Rekall Alternat(?:e|ive) Producer'?s Definitive Deluxe Luxe Limited Platinum Premium Criterion International European Unrated
-    Uncut Remastered Restored Redux Anniversary Workprint Original Broadcast
+    Recut Extended Ultimate Director'?s? Collector'?s? Theatrical Despecialized Special Rouge Final Assembly Imperial
+    Diamond Signature IMAX Hunter Rekall Alternat(?:e|ive) Producer'?s Definitive Deluxe Luxe Limited Platinum Premium
+    Criterion International European Unrated Uncut Remastered Restored Redux Anniversary Workprint Original Broadcast
 """)
 _EDITIONS = any_of(r"""
-    Extended Director'?s Collector'?s Theatrical Ultimate Despecialized Uncensored Remastered Unrated Uncut Open~Matte IMAX Fan~Edit
-    Restored \d{2,3}(?:st|nd|rd|th)?[\s._-]Anniversary [234]in1 Criterion[\s._-]Collection Redux Criterion
+    Extended Director'?s Collector'?s Theatrical Ultimate Despecialized Uncensored Remastered Unrated Uncut Open~Matte
+    IMAX Fan~Edit Restored \d{2,3}(?:st|nd|rd|th)?[\s._-]Anniversary [234]in1 (?-i:DC) Criterion[\s._-]Collection Redux Criterion
 """)
 _UNIT = (
     rf"(?:\d{{2,3}}(?:st|nd|rd|th)?{_S}Anniversary{_S}(?:Edition|Cut)"
@@ -38,9 +38,9 @@ _INNER = re.compile(r"\s*\(([^()]+)\)")
 _CHINESE_FIRST = re.compile(r"([^A-Za-z]*[\u3040-\u30ff\u4e00-\u9fff][^A-Za-z]*?)[ ._]+(?=[A-Za-z][a-z])")
 _MINI = re.compile(r"\s*\((?:mini-?series?|miniserie|serie|series|tv|film|movie)\)", re.IGNORECASE)
 _COMPLETE = re.compile(
-    r"[ ._-]+(?:the[ ._])?complete[ ._](?:tv[ ._])?(?:series|collection|seasons?)[ ._-]*$", re.IGNORECASE
+    r"[ ._-]+(?:(?:the[ ._])?complete(?:[ ._](?:tv[ ._])?(?:series|collection|seasons?))?|(?:l')?int[eé]grale?)[ ._-]*$",
+    re.IGNORECASE,
 )
-_SAMPLE = re.compile(r"^sample[ ._-]+(?=\w)", re.IGNORECASE)
 _STAMP = re.compile(r"^\d{6}[ _]+(?=[^\W\d])")
 
 
@@ -64,28 +64,37 @@ def other_script(text: str) -> tuple[str, tuple[str, ...], str]:
     return text, (), ""
 
 
+def read_title(front: str) -> str:
+    """The title that a text without tags gives."""
+    return _titles(front)[0]
+
+
 def read_heading(text: str, numbering: Numbering | None) -> Heading:
     """The heading of a film's name, or of a series' where numbering was found."""
     return _of_series(text, numbering) if numbering is not None else _of_film(text)
 
 
 def _of_series(text: str, numbering: Numbering) -> Heading:
-    front = text[: numbering.start]
-    if (sure := _SURE.search(front)) is not None and sure.start() > 0 and numbering.start > 0:
-        front = front[: sure.start()]
-    title, alternatives = _titles(_STAMP.sub("", _MINI.sub("", front)))
+    sure = _SURE.search(text, 1, max(1, numbering.start))
+    front = _front(text, numbering)[: sure.start() if sure else None]
+    title, alternatives = _titles(_STAMP.sub("", _MINI.sub("", _COMPLETE.sub("", front))))
     years = [
         int(found[1]) for found in _YEAR.finditer(front) if found.start() > 0 or found.end() < len(front.rstrip(_GLUE))
     ]
-    rest = text[numbering.end :]
     if not years and (after := _LATER_YEAR.search(text, numbering.start)) is not None:
         years = [int(after[1])]
-    end = len(front) if len(front) < numbering.start else numbering.end + _tags_start(rest)
-    tail = text[end:]
-    edition = _EDITION.search(tail)
-    return Heading(
-        title, alternatives, years[-1] if years else None, _edition_text(edition), end, min(end, numbering.start)
-    )
+    end = sure.start() if sure else numbering.start + _tags_start(text[numbering.start :])
+    edition = _edition_text(_EDITION.search(text, end))
+    return Heading(title, alternatives, years[-1] if years else None, edition, end, min(end, numbering.start))
+
+
+def _front(text: str, numbering: Numbering) -> str:
+    """What stands before the number; behind it where the name starts with a bare count: “01 - Title [1080p]”."""
+    if numbering.start > 0 or numbering.seasons or numbering.absolute is None:
+        return text[: numbering.start]
+    rest = text[numbering.end :]
+    sure = _SURE.search(rest)
+    return rest[: sure.start()] if sure else rest
 
 
 def _tags_start(rest: str) -> int:
@@ -192,7 +201,7 @@ def _scripts(front: str) -> tuple[str, ...]:
 
 def _tidy(front: str) -> str:
     """Words with spaces between: dots and underscores go, but stay in initials (“R.I.P.D.”)."""
-    text = _COMPLETE.sub("", _unbox(front.replace("_", " ").strip()))
+    text = _unbox(front.replace("_", " ").strip())
     if " " not in text.strip(_GLUE):
         text = _undot(text)
     text = re.sub(r"\s+", " ", text).strip(" \t_").rstrip("[({/|,:+ ")

@@ -6,6 +6,8 @@ from apps.downloads.releases.vocabulary import LANGUAGE_CODES, LANGUAGE_WORDS
 
 # These are no word of another language either, so that they need no other language beside them.
 _ALONE = {"FR", "ES", "PL", "CZ", "SK", "HU", "RU", "JA", "JP", "DK", "PT", "BG", "RO", "TR", "UA", "LV", "LT"}
+# What a language stands before: “ES DTS-HD MA 5.1”.
+_SOUND = {"AC", "DTS", "AAC", "DD", "DDP", "EAC", "TRUEHD", "FLAC", "DUB", "DUBBED", "AUDIO"}
 _CHINESE = re.compile(r"[简繁]|[中国粤][文语語配字漫]|字幕|双语")
 _WORD = re.compile(r"[^\W\d_]+\d?")
 # Several tracks of one language: 2xUkr.
@@ -32,9 +34,8 @@ def find_languages(tail: str, wide: str, group: str | None) -> tuple[tuple[str, 
         if code is not None:
             target = subtitled if _is_subtitle(tail, words, codes, index) else spoken
             target.setdefault(code)
-        elif joined := _JOINED_SUBS.fullmatch(word.group()):
-            if (code := _code(joined[1]) or LANGUAGE_CODES.get(joined[1].upper())) is not None:
-                subtitled.setdefault(code)
+        elif (code := _joined_subtitle(word.group())) is not None:
+            subtitled.setdefault(code)
     if _FRENCH_SUBS.search(tail):
         subtitled.setdefault("fr")
     if _JOINED_DUB.search(tail):
@@ -56,26 +57,25 @@ def _code(word: str) -> str | None:
     return LANGUAGE_WORDS.get(word.lower())
 
 
+def _joined_subtitle(word: str) -> str | None:
+    """The language of NLSubs, EngSub."""
+    found = _JOINED_SUBS.fullmatch(word)
+    return (_code(found[1]) or LANGUAGE_CODES.get(found[1].upper())) if found else None
+
+
 def _short(tail: str, words: list[re.Match[str]], codes: list[str | None], index: int) -> str | None:
+    """Two capitals are a language alone in a bracket, beside another language, before a sound format, or if unmistakable."""
     word = words[index].group()
     code = LANGUAGE_CODES.get(word)
     if code is None:
         return None
-    before, after = (
-        tail[words[index].start() - 1 : words[index].start()],
-        tail[words[index].end() : words[index].end() + 1],
-    )
-    if word == "GB":
-        return code if before == "[" and after == "]" else None
-    near = [words[i].group() for i in (index - 1, index + 1) if 0 <= i < len(words)]
-    tied = (before in "+/-[(&,|" and before != "") or (after in "+/-])&,|" and after != "")
-    if (
-        any(other in LANGUAGE_CODES or _code(other) for other in near)
-        or (word in _ALONE and before != "")
-        or (tied and before in "[(" and after in "])")
-    ):
-        return code
-    return None
+    before, after = tail[max(0, words[index].start() - 1)], tail[words[index].end() : words[index].end() + 1]
+    boxed = before in "[(" and after in {"]", ")"}
+    if boxed or word == "GB":
+        return code if boxed else None
+    beside = [words[i].group() for i in (index - 1, index + 1) if 0 <= i < len(words)]
+    listed = any(other in LANGUAGE_CODES or _code(other) for other in beside)
+    return code if listed or word in _ALONE or beside[-1].upper() in _SOUND else None
 
 
 def _is_subtitle(tail: str, words: list[re.Match[str]], codes: list[str | None], index: int) -> bool:

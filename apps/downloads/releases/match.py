@@ -64,23 +64,18 @@ def mismatches(wanted: Wanted, release: ReleaseName) -> list[Verdict]:
 
 
 def year_distance(wanted: Wanted, release: ReleaseName) -> int | None:
-    """Years between the two where both are known and the release's belongs to the title."""
-    found = stated_year(wanted, release)
-    return None if found is None or wanted.year is None else abs(found - wanted.year)
-
-
-def stated_year(wanted: Wanted, release: ReleaseName) -> int | None:
-    """The year that names the work: of a series only one within its title (others are of a season or an episode)."""
-    if release.year is None or wanted.kind == "movie":
-        return release.year
-    return release.year if _split_year(release.title, release.year) else None
+    """Years between the two where both are known and the release's names the work, not an episode or a season."""
+    years = [year for title, year in _readings(wanted, release) if _is_wanted(title, wanted)]
+    if not years or None in years or wanted.year is None:
+        return None
+    return min(abs(year - wanted.year) for year in years if year is not None)
 
 
 @lru_cache(maxsize=4096)
 def title_keys(title: str) -> frozenset[str]:
     """The forms under which two spellings of one title meet: no case, accents, punctuation, “and”; 2 = II = two."""
     lowered = _APOSTROPHES.sub("", title.casefold().replace("&", " and "))
-    keys = set()
+    keys: set[str] = set()
     for text in (lowered, lowered.translate(_UMLAUTS)):
         plain = unicodedata.normalize("NFKD", text.translate(_LETTERS))
         plain = "".join(c for c in plain if not unicodedata.combining(c))
@@ -103,26 +98,40 @@ def _forms(words: list[str]) -> Iterable[str]:
         yield "".join(numbered[1:])
 
 
-def _split_year(title: str, year: int) -> str | None:
-    """The title without the year at its end, None where it does not end with it."""
-    bare = title.rstrip(" )]")
-    return bare[: -len(str(year))].rstrip(" ([-.") or None if bare.endswith(str(year)) else None
-
-
-def _readings(wanted: Wanted, release: ReleaseName) -> list[str]:
-    readings = [release.title, *release.alternative_titles]
-    if wanted.kind == "tv" and release.year is not None:
-        readings += [bare for reading in readings if (bare := _split_year(reading, release.year))]
-    for reading in tuple(readings):
-        head, _, last = reading.rpartition(" ")
-        if head and _COUNTRIES.get(last.strip("()").lower()) in wanted.countries:
-            readings.append(head)
+def _readings(wanted: Wanted, release: ReleaseName) -> list[tuple[str, int | None]]:
+    """The titles that the name can mean, each with the year that it then states."""
+    guessed = wanted.kind == "movie" and "episodes" in release.assumed
+    titles = release.alternative_titles if guessed else (release.title, *release.alternative_titles)
+    readings: list[tuple[str, int | None]] = []
+    for title in titles:
+        readings += _of_film(title, release.year) if wanted.kind == "movie" else _of_series(title, release.year, wanted)
     return readings
 
 
+def _of_film(title: str, year: int | None) -> list[tuple[str, int | None]]:
+    """“Lamp Runner 2049” is of 2049, or has a number in its title and no year."""
+    return [(title, year)] if year is None else [(title, year), (f"{title} {year}", None)]
+
+
+def _of_series(title: str, year: int | None, wanted: Wanted) -> list[tuple[str, int | None]]:
+    """“Some Series 2010 US”: with and without the year and the country that tell series of one title apart."""
+    readings: list[tuple[str, int | None]] = [(title, None)]
+    bare = title.rstrip(" )]")
+    if year is not None and bare.endswith(str(year)):
+        readings.append((bare[: -len(str(year))].rstrip(" ([-."), year))
+    for known, stated in tuple(readings):
+        head, _, last = known.rpartition(" ")
+        if head and _COUNTRIES.get(last.strip("()").lower()) in wanted.countries:
+            readings.append((head, stated))
+    return readings
+
+
+def _is_wanted(title: str, wanted: Wanted) -> bool:
+    return any(same_title(title, name) for name in (wanted.title, *wanted.titles))
+
+
 def _title(wanted: Wanted, release: ReleaseName) -> Verdict | None:
-    names = (wanted.title, *wanted.titles)
-    if any(same_title(reading, name) for reading in _readings(wanted, release) for name in names):
+    if any(_is_wanted(title, wanted) for title, _ in _readings(wanted, release)):
         return None
     return Verdict("wrong_title", {"found": release.title, "wanted": wanted.title})
 
@@ -138,27 +147,37 @@ def _kind(wanted: Wanted, release: ReleaseName) -> Verdict | None:
     if wanted.kind == "movie" and release.is_series and "episodes" not in release.assumed:
         return Verdict("wrong_kind", {"found": "a series", "wanted": "a film"})
     if wanted.kind == "tv" and not release.is_series and not release.complete:
-        return Verdict("wrong_kind", {"found": "no episode or season", "wanted": "a series"})
+        return Verdict("wrong_kind", {"found": "a film", "wanted": "a series"})
     return None
 
 
 def _number(wanted: Wanted, release: ReleaseName) -> Verdict | None:
-    if wanted.season is None or not release.is_series:
+    if wanted.season is None or not release.is_series or _same_otherwise(wanted, release):
         return None
-    if _same_absolute(wanted, release) or (release.air_date and release.air_date == wanted.air_date):
-        return None
+    if not release.seasons:
+        found = release.air_date or release.absolute_episode or _listed(release.episodes)
+        return Verdict("wrong_episode", {"found": found, "wanted": _wanted_number(wanted)})
     if wanted.season not in release.seasons:
-        found = _listed(release.seasons) or "unknown"
-        return Verdict("wrong_season", {"found": found, "wanted": wanted.season})
+        return Verdict("wrong_season", {"found": _listed(release.seasons), "wanted": wanted.season})
     if wanted.episode is not None and release.episodes and wanted.episode not in release.episodes:
         return Verdict("wrong_episode", {"found": _listed(release.episodes), "wanted": wanted.episode})
     return None
 
 
-def _same_absolute(wanted: Wanted, release: ReleaseName) -> bool:
-    """Whether the episode is the same counted over the series; a season in the name makes the count its own."""
-    counted = not release.seasons or "season" in release.assumed
-    return counted and release.absolute_episode is not None and release.absolute_episode == wanted.absolute_episode
+def _same_otherwise(wanted: Wanted, release: ReleaseName) -> bool:
+    """Whether it is the same episode by its air date or counted over the series, where the name gives no season."""
+    if release.air_date is not None and release.air_date == wanted.air_date:
+        return True
+    if release.seasons and "season" not in release.assumed:
+        return False
+    # Within the first season both counts are one.
+    count = wanted.absolute_episode or (wanted.episode if wanted.season == 1 else None)
+    counts = release.episodes or (release.absolute_episode,)
+    return count in counts if count is not None else wanted.episode is None and bool(release.episodes)
+
+
+def _wanted_number(wanted: Wanted) -> str:
+    return f"S{wanted.season:02}" + (f"E{wanted.episode:02}" if wanted.episode is not None else "")
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 
 from apps.downloads.releases import quality
-from apps.downloads.releases.clean import clean, strip_site
+from apps.downloads.releases.clean import MAX_NAME, clean, strip_site
 from apps.downloads.releases.group import split_group
-from apps.downloads.releases.heading import Heading, other_script, read_heading
+from apps.downloads.releases.heading import Heading, other_script, read_heading, read_title
 from apps.downloads.releases.languages import find_languages, is_multi
 from apps.downloads.releases.name import ReleaseName, to_json
 from apps.downloads.releases.numbering import Numbering
@@ -16,6 +16,8 @@ __all__ = ["ReleaseName", "parse", "to_json"]
 
 _CHECKSUM = re.compile(r"[\[(]([0-9A-Fa-f]{8})[\])]")
 _SAMPLE = re.compile(r"(?<![^\W_])sample(?![^\W_])", re.IGNORECASE)
+# In front of the whole name or behind it, where it is no word of a title.
+_SAMPLE_OUTSIDE = re.compile(r"^sample[ ._-]+(?=.)|(?<=.)[ ._-]sample$", re.IGNORECASE)
 _PROPER = re.compile(r"(?<![^\W_])proper(?![^\W_])", re.IGNORECASE)
 _REPACK = re.compile(r"(?<![^\W_])(?:repack\d?|rerip)(?![^\W_])", re.IGNORECASE)
 _REAL = re.compile(r"(?<![^\W_])REAL(?![^\W_])")
@@ -37,6 +39,8 @@ def parse(name: str) -> ReleaseName:
     """The facts that a release name gives. Any text is accepted, 1,024 characters of it are read, nothing is raised."""
     text, container = clean(name)
     text = strip_site(text)
+    whole = _SAMPLE_OUTSIDE.sub("", text)
+    sample, text = whole != text, whole
     checksum = _CHECKSUM.search(text)
     group, body = split_group(text)
     body, others, other = other_script(body)
@@ -44,11 +48,12 @@ def parse(name: str) -> ReleaseName:
     if numbering is None and (beside := find_numbering(other, anime=False)) is not None:
         numbering = replace(beside, start=len(body), end=0)
     heading = read_heading(body, numbering)
-    return _facts(name[:1024], body, group, container, checksum[1] if checksum else None, numbering, heading, others)
+    release = _facts(name[:MAX_NAME], body, group, container, numbering, heading, others)
+    return replace(release, checksum=checksum[1].upper() if checksum else None, sample=sample or release.sample)
 
 
 def _facts(
-    raw: str, body: str, group: str | None, container: str | None, checksum: str | None,
+    raw: str, body: str, group: str | None, container: str | None,
     numbering: Numbering | None, heading: Heading, others: tuple[str, ...],
 ) -> ReleaseName:  # fmt: skip
     number = numbering or Numbering(0, 0)
@@ -65,6 +70,8 @@ def _facts(
     ]
     languages, subtitles = find_languages(tail, f"{wide} {group or ''}", group)
     version = _VERSION.search(body)
+    if "episodes" in number.assumed:
+        others = (*others, read_title(body[: number.end]))
     return ReleaseName(
         raw=raw,
         title=heading.title,
@@ -98,7 +105,6 @@ def _facts(
         hardcoded=_HARDCODED.search(tail) is not None,
         service=quality.find_service(tail),
         container=container,
-        checksum=checksum.upper() if checksum else None,
-        sample=_SAMPLE.search(tail) is not None or _SAMPLE.match(body) is not None,
+        sample=_SAMPLE.search(tail) is not None,
         assumed=tuple(assumed),
     )

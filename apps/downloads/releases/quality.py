@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass
 
-_B, _E = r"(?<![^\W_])", r"(?![^\W_])"
+from apps.downloads.releases.vocabulary import any_of
 
 
-def _word(pattern: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
-    return re.compile(f"{_B}(?:{pattern}){_E}", flags)
+def _word(words: str) -> re.Pattern[str]:
+    """Finds any of the words, on its own and in any case; “~” is an optional separator."""
+    return re.compile(f"(?<![^\\W_])(?:{any_of(words)})(?![^\\W_])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,39 +27,33 @@ _PIXELS = re.compile(r"(?<!\d)(\d{3,4})(?:[x*]|\sx\s)(\d{3,4})(?!\d)", re.IGNORE
 _BARE = re.compile(
     r"(?<![^\W_])(720|1080|2160)(?=[ ._-]+(?:[xh][ ._]?26|HEVC|WEB|Blu|BD|HDTV|AAC|DTS|Hi10))", re.IGNORECASE
 )
-_FOUR_K = _word(r"4K|UHD|Ultra[ ._]?HD|UHDBD|UHDBDRip|UHDRemux|mUHD|UHD-?TV|DS4K|BD4K")
-_FULL_HD = _word(r"FHD|Full[ ._-]?HD")
+_FOUR_K = _word("(?:DS|BD)?4K m?UHD Ultra~HD UHDBD(?:Rip)? UHDRemux UHD~TV")
+_FULL_HD = _word("FHD Full~HD")
 _TIERS = {"1440p": "1080p", "240p": "360p", "4320p": "2160p"}
 
 _REMUX = re.compile(r"(?<![^\W_])(?:BD|UHD|Blu-?ray|Hybrid|4K)?[ ._-]?Remux(?![^\W_])", re.IGNORECASE)
 # In order: the first that is found anywhere decides.
 _SOURCES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("CAM", _word(r"(?:HD|HQ)?[ ._-]?CAM[ ._-]?(?:Rip|Rp)?")),
-    ("TS", _word(r"HD[ ._-]?TS(?:Rip)?|(?:HD)?TELESYNC|P(?:re)?-?DVD(?:Rip)?|TSRip")),
-    ("TS", _word(r"TS", re.RegexFlag(0))),
-    ("TC", _word(r"HD[ ._-]?TC(?:Rip)?|(?:HD)?TELECINE")),
-    ("TC", _word(r"TC", re.RegexFlag(0))),
-    ("SCR", _word(r"(?:DVD|BD|WEB|HD|BR|VHS)?[ ._-]?SCR(?:EENER)?")),
-    ("WORKPRINT", _word(r"WORK[ ._-]?PRINT")),
-    ("R5", _word(r"R5", re.RegexFlag(0))),
-    ("WEBRip", _word(r"WEB[ ._-]{0,2}(?:HD)?Rip|WEB[ ._-]?(?:Mux|Cap)|WEB-?DL-?Rip")),
-    (
-        "WEB-DL",
-        _word(
-            r"WEB[ ._-]?DL(?:[ ._-]?Mux)?|WEB[ ._-]?U?HD|DLMux|(?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney|Sky|Joyn)U?[HS]D"
-        ),
-    ),
+    ("CAM", _word("(?:HD|HQ)?~CAM~(?:Rip|Rp)?")),
+    ("TS", _word("HD~TS(?:Rip)? (?:HD)?TELESYNC P(?:re)?-?DVD(?:Rip)? TSRip (?-i:TS)")),
+    ("TC", _word("HD~TC(?:Rip)? (?:HD)?TELECINE (?-i:TC)")),
+    ("SCR", _word("(?:DVD|BD|WEB|HD|BR|VHS)?~SCR(?:EENER)?")),
+    ("WORKPRINT", _word("WORK~PRINT")),
+    ("R5", _word("(?-i:R5)")),
+    ("WEBRip", _word("WEB[-._\\s]{0,2}(?:HD)?Rip WEB~(?:Mux|Cap) WEB-?DL-?Rip")),
+    ("WEB-DL", _word("WEB~DL(?:~Mux)? WEB~U?HD DLMux (?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney|Sky|Joyn)U?[HS]D")),
     (
         "BluRay",
-        _word(
-            r"[mM]?(?:UHD)?[mM]?Blu[ ._-]?Ray(?:Rip|Mux|\d{3,4}p)?|(?:UHD)?BD(?:Rip|RipMux|Mux|Light|25|50|66|100|ISO|\d{3,4}p)?|BR[ ._-]?(?:Rip(?:Mux)?|Mux)|HD[ ._-]?DVD(?:Rip)?|UHDBDRip|BDRemux|UHDRemux|UHD2BD"
-        ),
+        _word(r"""
+            (?:[mu]|UHD|mUHD)?Blu~Ray(?:Rip|Mux|\d{3,4}p)? (?:UHD)?BD~(?:Rip|RipMux|Mux|Light|Remux|25|50|66|100|ISO|\d{3,4}p)?
+            BR~(?:Rip(?:Mux)?|Mux) HD~DVD(?:Rip)? UHDRemux UHD2BD
+        """),
     ),
-    ("WEB-DL", _word(r"WEB")),
-    ("HDTV", _word(r"U?HD[ ._-]?TV(?:Rip|Mux)?|HTDV|HDTVMux")),
-    ("HDRip", _word(r"HD[ ._-]?Rip")),
-    ("SDTV", _word(r"[PS]DTV|DSR(?:ip)?|TV[ ._-]?Rip|DTH(?:Rip)?|DVB(?:Rip)?|SAT[ ._-]?Rip|VHS(?:Rip)?")),
-    ("DVD", _word(r"DVD(?:[ ._-]?(?:Rip|R|Mux|5|9|ISO))?|NTSC|PAL|(?:SD)?DVD-?Rip|DVD\d?\w{0,3}")),
+    ("WEB-DL", _word("WEB")),
+    ("HDTV", _word("U?HD~TV(?:Rip|Mux)? HTDV")),
+    ("HDRip", _word("HD~Rip")),
+    ("SDTV", _word("[PS]DTV DSR(?:ip)? TV~Rip DTH(?:Rip)? DVB(?:Rip)? SAT~Rip VHS(?:Rip)?")),
+    ("DVD", _word(r"DVD(?:~(?:Rip|R|Mux|5|9|ISO))? DVD\d?\w{0,3} NTSC PAL")),
 )
 _HIGH = re.compile(r"(?<![^\W_])(?:HR|HD)[ ._](?:WS[ ._])?[PS]DTV", re.IGNORECASE)
 
@@ -66,30 +61,30 @@ _CODECS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("H.266", re.compile(r"[xh][ ._]?266(?!\d)|\bVVC\b", re.IGNORECASE)),
     ("H.265", re.compile(r"[xh][ ._]?265(?!\d)|HEVC", re.IGNORECASE)),
     ("H.264", re.compile(r"[xh][ ._]?264(?!\d)|(?<![^\W_])AVC(?![^\W_])|Hi10P?", re.IGNORECASE)),
-    ("AV1", _word(r"AV1")),
-    ("VP9", _word(r"VP9")),
-    ("VC-1", _word(r"VC-?1")),
-    ("XviD", _word(r"X-?viD")),
+    ("AV1", _word("AV1")),
+    ("VP9", _word("VP9")),
+    ("VC-1", _word("VC-?1")),
+    ("XviD", _word("X-?viD")),
     ("DivX", _word(r"DivX\d?")),
-    ("MPEG-2", _word(r"MPEG-?2|H[ .]?262")),
+    ("MPEG-2", _word("MPEG-?2 H~262")),
 )
 _TEN_BIT = re.compile(r"(?<!\d)10[ ._-]?bits?(?![^\W_])|Hi10|(?<![^\W_])10b(?![^\W_])|HEVC10", re.IGNORECASE)
 _BITS = re.compile(r"(?<!\d)(8|12)[ ._-]?bits?(?![^\W_])", re.IGNORECASE)
 _HDR: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("DV", _word(r"DV|DoVi|Dolby[ ._-]?Vision")),
+    ("DV", _word("DV DoVi Dolby~Vision")),
     ("HDR10+", re.compile(r"HDR10(?:\+|P(?![^\W_])|[ ._-]?Plus)", re.IGNORECASE)),
-    ("HDR10", _word(r"HDR10(?!\+|[ ._-]?Plus)")),
-    ("HDR", _word(r"HDR")),
-    ("HLG", _word(r"HLG")),
-    ("SDR", _word(r"SDR")),
+    ("HDR10", _word(r"HDR10(?!\+|~Plus)")),
+    ("HDR", _word("HDR")),
+    ("HLG", _word("HLG")),
+    ("SDR", _word("SDR")),
 )
 _AUDIO: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Atmos", re.compile(r"Atmos|(?<![^\W_])DDPA", re.IGNORECASE)),
     ("TrueHD", re.compile(r"True[ ._-]?HD", re.IGNORECASE)),
-    ("DTS:X", _word(r"DTS[ ._-]?X")),
+    ("DTS:X", _word("DTS~X")),
     ("DTS-HD MA", re.compile(r"DTS[ ._-]?(?:HD|HR)?[ ._-]?MA(?![^\W_])|DTSHD-?MA", re.IGNORECASE)),
-    ("DTS-HD", _word(r"DTS[ ._-]?HD(?![ ._-]?MA)(?:[ ._-]?HRA?)?|DTS[ ._-]?HRA?(?![ ._-]?MA)")),
-    ("DTS", _word(r"DTS(?:[ ._-]?ES|D)?(?![ ._-]?(?:HD|X|MA|HR))")),
+    ("DTS-HD", _word("DTS~HD(?!~MA)(?:~HRA?)? DTS~HRA?(?!~MA)")),
+    ("DTS", _word("DTS(?:~ES|D)?(?!~(?:HD|X|MA|HR))")),
     (
         "DDP",
         re.compile(
@@ -106,17 +101,19 @@ _AUDIO: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("AAC", re.compile(r"(?<![^\W_])(?:HE-?)?AAC(?=[^a-z]|$)", re.IGNORECASE)),
     ("FLAC", re.compile(r"(?<![^\W_])FLAC(?=[^a-z]|$)", re.IGNORECASE)),
     ("PCM", re.compile(r"(?<![^\W_])L?PCM(?=[^a-z]|$)", re.IGNORECASE)),
-    ("Opus", _word(r"Opus")),
-    ("MP3", _word(r"MP3")),
+    ("Opus", _word("Opus")),
+    ("MP3", _word("MP3")),
 )
 _CHANNELS = re.compile(r"(?<!\d)([1-9])[ ._]([012])(?=ch|\W|_|$)|(?<!\d)([1268])ch(?![^\W_])", re.IGNORECASE)
 _SERVICES: dict[str, str] = {
-    "AMZN": "Amazon", "AMAZON": "Amazon", "AMAZONHD": "Amazon", "NF": "Netflix", "NETFLIX": "Netflix", "NETFLIXHD": "Netflix",
-    "DSNP": "Disney+", "DSNY": "Disney", "DISNEYHD": "Disney+", "HMAX": "HBO Max", "MAX": "Max", "HBOMAXHD": "HBO Max", "HBO": "HBO",
-    "ATVP": "Apple TV+", "ATV": "Apple TV+", "PCOK": "Peacock", "HULU": "Hulu", "CR": "Crunchyroll", "IP": "BBC iPlayer", "IT": "iTunes",
-    "ITUNES": "iTunes", "ITUNESHD": "iTunes", "ALL4": "All 4", "CRAV": "Crave", "PMTP": "Paramount+", "STAN": "Stan", "MA": "Movies Anywhere",
-    "BCORE": "Bravia Core", "ROKU": "Roku", "TUBI": "Tubi", "MUBI": "Mubi", "CC": "Criterion Channel", "MAXDOMEHD": "Maxdome", "STRP": "Star+",
-    "RED": "YouTube", "VMEO": "Vimeo", "NOW": "Now", "SHO": "Showtime", "STZ": "Starz", "AE": "A&E", "ADN": "ADN", "HIDIVE": "Hidive",
+    "AMZN": "Amazon", "AMAZON": "Amazon", "AMAZONHD": "Amazon", "NF": "Netflix", "NETFLIX": "Netflix",
+    "NETFLIXHD": "Netflix", "DSNP": "Disney+", "DSNY": "Disney", "DISNEYHD": "Disney+", "HMAX": "HBO Max", "MAX": "Max",
+    "HBOMAXHD": "HBO Max", "HBO": "HBO", "ATVP": "Apple TV+", "ATV": "Apple TV+", "PCOK": "Peacock", "HULU": "Hulu",
+    "CR": "Crunchyroll", "IP": "BBC iPlayer", "IT": "iTunes", "ITUNES": "iTunes", "ITUNESHD": "iTunes", "ALL4": "All 4",
+    "CRAV": "Crave", "PMTP": "Paramount+", "STAN": "Stan", "MA": "Movies Anywhere", "BCORE": "Bravia Core",
+    "ROKU": "Roku", "TUBI": "Tubi", "MUBI": "Mubi", "CC": "Criterion Channel", "MAXDOMEHD": "Maxdome", "STRP": "Star+",
+    "RED": "YouTube", "VMEO": "Vimeo", "NOW": "Now", "SHO": "Showtime", "STZ": "Starz", "AE": "A&E", "ADN": "ADN",
+    "HIDIVE": "Hidive",
 }  # fmt: skip
 _SERVICE = re.compile(
     r"(?<![^\W_])("

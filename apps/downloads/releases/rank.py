@@ -22,10 +22,8 @@ _THEATRE = {
     "R5": "screener",
     "WORKPRINT": "workprint",
 }
-_RESOLUTION_STEP, _RESOLUTION_TOP = 100, 1000
-_SOURCE_STEP, _SOURCE_TOP = 40, 400
-_CODEC_STEP, _CODEC_TOP = 20, 60
-_LANGUAGE_STEP, _LANGUAGE_TOP = 30, 150
+# Points for each place in the profile's order. One of resolution outweighs everything else but preferred words.
+_RESOLUTION, _SOURCE, _CODEC, _LANGUAGE = 1000, 40, 20, 50
 _AUDIO = {"Atmos": 30, "TrueHD": 25, "DTS-HD MA": 25, "DTS:X": 25, "FLAC": 15, "DDP": 15, "DTS": 10, "DD": 10, "AAC": 5}
 _SEEDERS_TOP, _SIZE_TOP = 100, 50
 
@@ -56,8 +54,11 @@ class Decision:
         }
 
 
-def decide(wanted: Wanted, name: ReleaseName, size: int, seeders: int, profile: Profile) -> Decision:
-    """Judge one release: size in bytes. The same arguments always give the same decision."""
+def decide(wanted: Wanted, name: ReleaseName, size: int, seeders: int | None, profile: Profile) -> Decision:
+    """Judge one release: size in bytes, 0 where unknown; seeders None where the indexer does not tell.
+
+    The same arguments always give the same decision.
+    """
     rate = mb_per_minute(wanted, name, size)
     rejections = (*mismatches(wanted, name), *_refusals(name, rate, seeders, profile))
     reasons = tuple(_points(wanted, name, rate, seeders, profile))
@@ -82,7 +83,7 @@ def mb_per_minute(wanted: Wanted, name: ReleaseName, size: int) -> float | None:
     return size / MB / (wanted.runtime * max(1, len(name.episodes)))
 
 
-def _refusals(name: ReleaseName, rate: float | None, seeders: int, profile: Profile) -> Iterable[Verdict]:
+def _refusals(name: ReleaseName, rate: float | None, seeders: int | None, profile: Profile) -> Iterable[Verdict]:
     yield from _source_refusals(name, profile)
     if name.resolution is not None and name.resolution not in profile.resolutions:
         yield Verdict("resolution_unwanted", {"found": name.resolution})
@@ -91,7 +92,7 @@ def _refusals(name: ReleaseName, rate: float | None, seeders: int, profile: Prof
     yield from _word_refusals(name.raw, profile)
     yield from _language_refusals(name, profile)
     yield from _size_refusals(rate, profile)
-    if seeders < profile.min_seeders:
+    if seeders is not None and seeders < profile.min_seeders:
         yield Verdict("too_few_seeders", {"found": seeders, "wanted": profile.min_seeders})
 
 
@@ -138,12 +139,14 @@ def _size_refusals(rate: float | None, profile: Profile) -> Iterable[Verdict]:
         yield Verdict("too_large", {"found": round(rate, 1), "wanted": profile.max_mb_per_minute})
 
 
-def _points(wanted: Wanted, name: ReleaseName, rate: float | None, seeders: int, profile: Profile) -> Iterable[Verdict]:
-    yield from _placed("resolution", name.resolution, profile.resolutions, _RESOLUTION_TOP, _RESOLUTION_STEP)
-    yield from _placed("source", _tier(name), profile.sources, _SOURCE_TOP, _SOURCE_STEP)
-    yield from _placed("codec", name.codec, profile.codecs, _CODEC_TOP, _CODEC_STEP)
+def _points(
+    wanted: Wanted, name: ReleaseName, rate: float | None, seeders: int | None, profile: Profile
+) -> Iterable[Verdict]:
+    yield from _placed(_told("resolution", name), name.resolution, profile.resolutions, _RESOLUTION)
+    yield from _placed(_told("source", name), _tier(name), profile.sources, _SOURCE)
+    yield from _placed("codec", name.codec, profile.codecs, _CODEC)
     spoken = next((code for code in profile.languages if code in name.languages), None)
-    yield from _placed("language", spoken, profile.languages, _LANGUAGE_TOP, _LANGUAGE_STEP)
+    yield from _placed("language", spoken, profile.languages, _LANGUAGE)
     yield from _extras(name, profile)
     yield from _year_points(wanted, name)
     for word, points in profile.preferred_words.items():
@@ -152,15 +155,19 @@ def _points(wanted: Wanted, name: ReleaseName, rate: float | None, seeders: int,
     yield from _offer_points(rate, seeders, profile)
 
 
-def _placed(code: str, value: str | None, places: tuple[str, ...], top: int, step: int) -> Iterable[Verdict]:
-    """Points by the place of the value in an ordered list: top for the first, step less for each after, at least 1."""
+def _told(code: str, name: ReleaseName) -> str:
+    return f"{code}_assumed" if code in name.assumed else code
+
+
+def _placed(code: str, value: str | None, places: tuple[str, ...], step: int) -> Iterable[Verdict]:
+    """Points by the place of the value in an ordered list: one step for the last, one more for each before it."""
     if value is not None and value in places:
-        yield Verdict(code, {"found": value}, max(1, top - step * places.index(value)))
+        yield Verdict(code, {"found": value}, step * (len(places) - places.index(value)))
 
 
 def _extras(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
-    if name.hdr and name.hdr != ("SDR",):
-        yield Verdict("hdr", {"found": ", ".join(name.hdr)}, 30 if profile.hdr_preferred else 0)
+    if profile.hdr_preferred and name.hdr and name.hdr != ("SDR",):
+        yield Verdict("hdr", {"found": ", ".join(name.hdr)}, 30)
     if name.audio:
         best = max(_AUDIO.get(kind, 0) for kind in name.audio)
         yield Verdict("audio", {"found": ", ".join(name.audio)}, best)
@@ -180,10 +187,11 @@ def _year_points(wanted: Wanted, name: ReleaseName) -> Iterable[Verdict]:
         yield Verdict("year_near", {"found": name.year, "wanted": wanted.year}, -25)
 
 
-def _offer_points(rate: float | None, seeders: int, profile: Profile) -> Iterable[Verdict]:
-    # Each doubling of seeders helps the same: 1 to 2 matters as much as 500 to 1000.
-    points = min(_SEEDERS_TOP, round(10 * math.log2(1 + max(0, seeders))))
-    yield Verdict("seeders", {"found": seeders}, points)
+def _offer_points(rate: float | None, seeders: int | None, profile: Profile) -> Iterable[Verdict]:
+    if seeders is not None:
+        # Each doubling of seeders helps the same: 1 to 2 matters as much as 500 to 1000.
+        points = min(_SEEDERS_TOP, round(10 * math.log2(1 + max(0, seeders))))
+        yield Verdict("seeders", {"found": seeders}, points)
     if rate is not None:
         away = abs(math.log2(rate / profile.preferred_mb_per_minute))
         found = {"found": round(rate, 1), "wanted": profile.preferred_mb_per_minute}

@@ -13,7 +13,7 @@ _PACK = re.compile(
           (?: {SEPARATOR}?(?:[-+&~]|to|à|al?){SEPARATOR}? (?:{SEASON_WORD}[ ._]?|S)? (?P<w_last>\d{{1,2}}) )?
         | (?!series){SEASON_WORD}{SEPARATOR}(?P<word>{"|".join(NUMBER_WORDS)})
         | (?P<ordinal>\d{{1,2}})(?:st|nd|rd|th|ª|º|a|e|de|-?й|-?го)?\.?[ ._]
-          (?:season|saison|staffel|stagione|temporada|sezon|сезон)(?![ ._:]*\d)
+          (?:season|saison|staffel|stagione|temporada|sezon|сезон)(?![ ._:]*\d{{1,2}}(?!\d))
     )(?![^\W_])
     | 第\s?(?P<chinese>[\d一二三四五六七八九十]{{1,3}})\s?季
     | (?<=シーズン)(?P<kana>\d{{1,2}})

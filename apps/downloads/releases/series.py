@@ -29,7 +29,5 @@ _UNSURE: tuple[Callable[[str], Numbering | None], ...] = (
 
 def find_numbering(text: str, *, anime: bool) -> Numbering | None:
     """The first reading that applies. anime: the name starts with its group in brackets."""
-    for read in (*_SURE, *((absolute.read_anime,) if anime else ()), *_UNSURE):
-        if (found := read(text)) is not None:
-            return found
-    return None
+    readers = (*_SURE, absolute.read_anime, *_UNSURE) if anime else (*_SURE, *_UNSURE)
+    return next(filter(None, (read(text) for read in readers)), None)

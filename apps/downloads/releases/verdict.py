@@ -28,6 +28,8 @@ SENTENCES: Mapping[str, str] = {
     # How good it is, points.
     "resolution": "Resolution {found}.",
     "source": "Source {found}.",
+    "resolution_assumed": "Resolution {found}, as is usual where the name gives none.",
+    "source_assumed": "Source {found}, as is usual where the name gives none.",
     "codec": "Video codec {found}.",
     "hdr": "Colours: {found}.",
     "audio": "Sound: {found}.",

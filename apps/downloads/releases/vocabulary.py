@@ -66,6 +66,11 @@ LANGUAGE_WORDS: dict[str, str] = {
         "az": "azerbaijani",
         "kk": "kazakh",
         "be": "belarusian",
+        "bs": "bosnian",
+        "rm": "romansh",
+        "ne": "nepali",
+        "si": "sinhala",
+        "km": "khmer",
     }.items()
     for word in words.split()
 }
@@ -80,38 +85,42 @@ LANGUAGE_CODES: dict[str, str] = {
 }  # fmt: skip
 
 _PICTURE = r"""
-    \d{3,4}[pi] [48]k u?hd sd f[us]?hd qhd \d{3,4}x\d{3,4} [xh]\.?26[3-6] 26[3-6] avc hevc av1 vp9 x-?vid divx mpe?g-?[24]? vc-?1
-    (?:8|10|12)-?bits? bits? hi10p? 10b hdr(?:10)?(?:\+|plus|p)? plus dv dovi dolby vision sdr hlg 3d h?-?sbs h?-?ou half ws fs
-    open matte imax ai upscaled? regraded? ds4k
+    \d{3,4}[pi] [48]k u?hd sd f[us]?hd qhd \d{3,4}x\d{3,4} [xh]\.?26[3-6] 26[3-6] avc hevc av1 vp9 x-?vid divx
+    mpe?g-?[24]? vc-?1 (?:8|10|12)-?bits? bits? hi10p? 10b hdr(?:10)?(?:\+|plus|p)? plus dv dovi dolby vision sdr
+    hlg 3d h?-?sbs h?-?ou half ws fs open matte imax ai upscaled? regraded? ds4k
 """
 _SOUND = r"""
-    (?:he-?)?aac[\d.]* e?-?ac-?3d? dd[p+]?a?[\d.]* dtsd? dts(?:-?(?:hd|x|es|ma|hra?))* dtshd-?ma hdma true-?hd atmos flac[\d.]* opus
-    l?pcm[\d.]* mp[23] mpa[\d.]* ogg vorbis [1-9]\.[0-2](?:ch)? \dch ma hra? stereo mono dual multi\d* \d?-?audios? áudio aud auds
-    lossless clean line dub dubs dubbed synced vo
+    (?:he-?)?aac[\d.]* e?-?ac-?3d? dd[p+]?a?[\d.]* dtsd? dts(?:-?(?:hd|x|es|ma|hra?))* dtshd-?ma hdma true-?hd
+    atmos flac[\d.]* opus l?pcm[\d.]* mp[23] mpa[\d.]* ogg vorbis [1-9]\.[0-2](?:ch)? \dch ma hra? stereo mono
+    dual multi\d* \d?-?audios? áudio aud auds lossless clean line dub dubs dubbed synced vo
 """
 _ORIGIN = r"""
-    web web-?(?:dl|rip|mux|hd|cap|dlrip|dlmux|hdrip) web-?uhd dl dlmux dlrip ml rip mux [mu]?(?:hd)?blu-?ray(?:rip|mux|\d{3,4}p)? blu ray
-    bd(?:\d{3,4}p|rip|mux|remux|light|25|50|66|100|iso)? br-?rip(?:mux)? br-?mux bdripmux uhdbd(?:rip)? uhd2bd (?:bd|uhd)?remux u?hd-?tv(?:rip|mux|\d{3,4}p)? htdv
-    [dps]dtv tvrip dsr(?:ip)? satrip dvb(?:rip)? dth(?:rip)? hd-?rip hddvd(?:rip)? dvd(?:rip|scr|r|-r|[59]|mux)? ntsc pal r5 ppv(?:rip)? vhs(?:rip)?
-    (?:hd|hq)?-?cam(?:rip)? (?:hd)?-?ts telesync telecine (?:hd)?tc scr screener workprint amazon[hs]d netflixu?hd itunesu?hd maxdomehd
-    hbomaxhd disneyhd hybrid untouched retail encode
+    web web-?(?:dl|rip|mux|hd|cap|dlrip|dlmux|hdrip) web-?uhd dl dlmux dlrip ml rip mux
+    [mu]?(?:hd)?blu-?ray(?:rip|mux|\d{3,4}p)? blu ray bd(?:\d{3,4}p|rip|mux|remux|light|25|50|66|100|iso)?
+    br-?rip(?:mux)? br-?mux bdripmux uhdbd(?:rip)? uhd2bd (?:bd|uhd)?remux u?hd-?tv(?:rip|mux|\d{3,4}p)? htdv
+    [dps]dtv tvrip dsr(?:ip)? satrip dvb(?:rip)? dth(?:rip)? hd-?rip hddvd(?:rip)? dvd(?:rip|scr|r|-r|[59]|mux)?
+    ntsc pal r5 ppv(?:rip)? vhs(?:rip)? (?:hd|hq)?-?cam(?:rip)? (?:hd)?-?ts telesync telecine (?:hd)?tc scr
+    screener workprint amazon[hs]d netflixu?hd itunesu?hd maxdomehd hbomaxhd disneyhd hybrid untouched retail
+    encode
 """
 _RELEASE = r"""
-    multi-?subs? soft-?subs? hard-?subs? e?subs? (?:en|eng|ru|nl|fr|fre|de|ger|es|esp|it|ita|pt|pl|jp|ko|kor|chs|cht|heb|ar|dk|se|no|fi|hu|cz|ro|gr|tr|swe|dan|nor)-?subs? subbed subtitles? subtitulado subpack sous-titres
-    vost(?:fr)? vostf subfrench proper repack\d? rerip real internal int limited complete completa int[eé]grale? proof prooffix nfofix dirfix \d+kbps reencoded stv doku read\.?nfo nfo
-    uncensored censored mkv mp4 avi m2ts iso wmv raws? batch extras v\d xxx dc se doc custom hc hardcoded hq nsd serie series season
-    sample (?:imdb|tmdb|tvdb)(?:id)?-?\w*
+    multi-?subs? soft-?subs? hard-?subs? e?subs? (?:eng?|fre?|ger?|de|esp?|ita?|pt|pl|nl|ru|jp|kor?|ch[st])-?subs?
+    (?:heb|ar|dk|se|no|fi|hu|cz|ro|gr|tr|swe|dan|nor)-?subs? subbed subtitles? subtitulado subpack sous-titres
+    vost(?:fr)? vostf subfrench proper repack\d? rerip real internal int limited complete completa int[eé]grale?
+    proof prooffix nfofix dirfix \d+kbps reencoded stv doku read\.?nfo nfo uncensored censored mkv mp4 avi m2ts
+    iso wmv raws? batch extras v\d xxx dc se doc custom hc hardcoded hq nsd serie series season sample
+    (?:imdb|tmdb|tvdb)(?:id)?-?\w*
 """
 _SERVICE = r"""
-    amzn nf dsnp hmax max atvp? pcok hulu cr ip it itunes netflix amazon all4 crav pmtp stan bcore anm dsny hbo roku tubi adn b-global
-    disney\+? hotstar viki sho stz
+    amzn nf dsnp hmax max atvp? pcok hulu cr ip it itunes netflix amazon all4 crav pmtp stan bcore anm dsny hbo
+    roku tubi adn b-global disney\+? hotstar viki sho stz
 """
 _NUMBER = r"""
     \d{1,2} s\d{1,4}(?:e\d{1,5})*(?:-?e?\d+)* ep?\d{1,5} \d{1,2}x\d{1,3} (?:19|20)\d\d cap\.?\d{3,4}(?:_\d{3,4})?
 """
 _EDITION = r"""
-    uncut unrated extended theatrical remastered criterion restored cut edition version fan-?edit directors? director's collectors?
-    anniversary
+    uncut unrated extended theatrical remastered criterion restored cut edition version fan-?edit directors?
+    director's collectors? anniversary
 """
 
 
@@ -128,10 +137,11 @@ _SURE_PICTURE = r"""
     (?:720|1080|2160)(?=[\s._-]+(?:[xh]~26|HEVC|WEB|Blu|BD|HDTV|AAC|DTS|Hi10))
 """
 _SURE_SOURCE = r"""
-    WEB~(?:DL|Rip|Mux|HD)\w* WEB(?=[\s._\])-]+(?:[xh]~26|\d{3,4}p|DD|AAC|DV|HDR|MULTI|AVC|HEVC)|\]) [mu]?Blu~Ray\w*
-    BD(?:25|50|66|100|ISO|\d{3,4}p) (?:UHD)?BD~(?:RipMux|Rip|Mux|Remux|Light) BRRip(?:Mux)? BRMux UHDBD\w* BD(?=~(?:\d{3,4}p|[\])]|x26))
-    (?:UHD)?Remux U?HD~TV(?:Rip|Mux)? [PS]DTV HTDV DSR(?:ip)? TVRip DVD(?:Rip|Scr|R|5|9|Mux)? HD~DVD HDRip HD~CAM CAM~Rip HD~TS DLMux
-    TELESYNC TELECINE SCREENER VHSRip (?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney)U?[HS]D AMZN DSNP HMAX ATVP WebUHD
+    WEB~(?:DL|Rip|Mux|HD)\w* WEB(?=[\s._\])-]+(?:[xh]~26|\d{3,4}p|DD|AAC|DV|HDR|MULTI|AVC|HEVC)|\])
+    [mu]?Blu~Ray\w* BD(?:25|50|66|100|ISO|\d{3,4}p) (?:UHD)?BD~(?:RipMux|Rip|Mux|Remux|Light) BRRip(?:Mux)? BRMux
+    UHDBD\w* BD(?=~(?:\d{3,4}p|[\])]|x26)) (?:UHD)?Remux U?HD~TV(?:Rip|Mux)? [PS]DTV HTDV DSR(?:ip)? TVRip
+    DVD(?:Rip|Scr|R|5|9|Mux)? HD~DVD HDRip HD~CAM CAM~Rip HD~TS DLMux TELESYNC TELECINE SCREENER VHSRip
+    (?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney)U?[HS]D AMZN DSNP HMAX ATVP WebUHD
 """
 _SURE_SOUND = r"""
     DTS(?:-?HD)? E?-?AC-?3D? AAC[\d.]* FLAC TrueHD DDP?~[257][\s._][01] VOSTFR TRUEFRENCH SUBFRENCH
@@ -139,13 +149,13 @@ _SURE_SOUND = r"""
 SURE = any_of(_SURE_PICTURE, _SURE_SOURCE, _SURE_SOUND)
 # What is a tag when it stands right before another.
 _SOFT = r"""
-    PROPER REPACK\d? RERIP REAL INTERNAL LIMITED COMPLETE DUBBED DUB MULTI\d? DL ML SUBBED MULTISUBS? HDR\d*\+? DV HYBRID DUAL WEB
-    3D CAM TS TC R5 NF RETAIL UNTOUCHED NORDIC WS HR DOC HC AI UPSCALED READNFO STV DOKU CONVERT PAL NTSC NFOFIX DIRFIX PROOFFIX FESTIVAL INTEGRALE INTÉGRALE L'INTEGRALE COFFRET MINISERIES
-    HQ
+    PROPER REPACK\d? RERIP REAL INTERNAL LIMITED COMPLETE DUBBED DUB MULTI\d? DL ML SUBBED MULTISUBS? HDR\d*\+? DV
+    HYBRID DUAL WEB 3D CAM TS TC R5 NF RETAIL UNTOUCHED NORDIC WS HR DOC HC AI UPSCALED READNFO STV DOKU CONVERT
+    PAL NTSC NFOFIX DIRFIX PROOFFIX FESTIVAL INTEGRALE INTÉGRALE L'INTEGRALE COFFRET MINISERIES HQ
 """
 _SOFT_BEHIND = r"""
-    DUBS CR FS VO LEK SYNCED AUDIO SUBS? ESUBS? EXTENDED UNCUT UNRATED UNCENSORED DIRECTORS CUT EDITION VERSION THEATRICAL IMAX REMASTERED
-    RESTORED SD HD MKV MP4 RAW DD\d* DDP\d* \d BD DVD HDTV
+    DUBS CR FS VO LEK SYNCED AUDIO SUBS? ESUBS? EXTENDED UNCUT UNRATED UNCENSORED DIRECTORS CUT EDITION VERSION
+    THEATRICAL IMAX REMASTERED RESTORED SD HD MKV MP4 RAW DD\d* DDP\d* \d BD DVD HDTV
 """
 # Before a title's end they count only in capitals, as “Web” or “Dual” can be a word of the title.
 SOFT_BEFORE = re.compile(any_of(_SOFT) + "|iNTERNAL|MULTi|Multi|NORDiC|SWiSSGERMAN|Integrale|L'Integrale|Coffret")
