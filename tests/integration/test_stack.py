@@ -85,12 +85,17 @@ class Up:
         pid = self.stack()[name]["pid"]
         return pid != old and started_at(pid or 0) is not None
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """As a terminal does: to the whole group."""
         os.killpg(self.process.pid, number)
 
     def wait(self) -> int:
         return self.process.wait(30)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        with suppress(ProcessLookupError):
+            self.send(number)
+        self.wait()
 
 
 def everyone(data_dir: Path) -> list[int]:
@@ -129,9 +134,7 @@ def starter(base: Path, made_database: Path) -> Iterator[Starter]:
 
     yield start_one
     for up in running:
-        with suppress(ProcessLookupError):
-            up.signal(signal.SIGTERM)
-        up.wait()
+        up.end()
 
 
 @pytest.fixture
@@ -214,7 +217,7 @@ def test_a_dead_component_is_replaced_and_a_frozen_one_is_not(start: Starter) ->
         dead = up.pid("scout")
     assert up.pid("hunter") == frozen
     assert "scout was ended by SIGKILL; starting it again" in up.said
-    up.signal(signal.SIGINT)
+    up.send(signal.SIGINT)
     assert up.wait() == 0
     assert "hunter stopped" in up.diary(), "woken, so that it could stop in order"
 
@@ -222,7 +225,7 @@ def test_a_dead_component_is_replaced_and_a_frozen_one_is_not(start: Starter) ->
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_group_stops_all_in_order(start: Starter, number: signal.Signals) -> None:
     up = start().ready()
-    up.signal(number)
+    up.send(number)
     assert up.wait() == 0, up.said
     stops = [line for line in up.diary() if line.endswith("stopped")]
     assert stops[0] == "serve stopped"
@@ -282,7 +285,7 @@ def test_a_second_up_says_that_the_first_runs(standing: Up) -> None:
 
 def test_down_stops_a_stack_whose_terminal_is_gone(start: Starter) -> None:
     up = start().ready()
-    up.signal(signal.SIGHUP)
+    up.send(signal.SIGHUP)
     down = [sys.executable, "manage.py", "down"]
     for said in ("has stopped", "is not running"):
         done = subprocess.run(
@@ -296,7 +299,7 @@ def test_down_stops_a_stack_whose_terminal_is_gone(start: Starter) -> None:
 def test_make_stops_in_order_and_takes_all_along_when_killed(start: Starter) -> None:
     make = ["make", "-o", "venv", "up", f"RUN={sys.executable} {STANDIN}"]
     up = start("a", make).ready()
-    up.signal(signal.SIGINT)
+    up.send(signal.SIGINT)
     up.wait()
     assert "Stopped." in up.said
     assert "relay stopped" in up.diary()
@@ -313,6 +316,34 @@ def test_without_the_demo_a_missing_provider_is_named_and_nothing_starts(start: 
     assert re.search(r"^TMDB_API_KEY: missing, and DEMO=off forbids a stand-in", up.said, re.MULTILINE)
     assert re.search(r"^TELEGRAM_BOT_TOKEN: missing", up.said, re.MULTILINE)
     assert not (up.data_dir / "postgres").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused by PostgreSQL")
+def test_root_without_user_namespaces_runs_postgresql_as_nobody(tmp_path: Path) -> None:
+    refusing = tmp_path / "unshare"
+    refusing.write_text("#!/bin/sh\nexit 1\n")
+    refusing.chmod(0o755)
+    environment = clean_environment(tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}", PYTHONPATH=str(ROOT))
+    steps = """
+import os, sys
+from pathlib import Path
+from sokoul.stack.embedded import Postgres
+server = Postgres(Path(sys.argv[1]))
+for _ in range(2):  # the second time with what the first has left
+    server.start()
+    print(Path(f"/proc/{server.process.pid}").stat().st_uid, server.home)
+    server.stop()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", steps, str(tmp_path / "postgres")],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (first, second) = done.stdout.splitlines()
+    assert first == second
+    user, _, home = first.partition(" ")
+    assert user == "65534"
+    assert Path(home).stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(Path(home).parent)
 
 
 def test_given_servers_are_used_instead_of_embedded_ones(start: Starter, valkey: str) -> None:
@@ -333,7 +364,6 @@ def test_make_up_in_a_new_checkout_brings_up_the_real_product(tmp_path: Path) ->
         assert all(up.pid(name) for name in COMPONENTS)
         assert "starting it again" not in up.said
     finally:
-        up.signal(signal.SIGINT)
-        up.wait()
+        up.end(signal.SIGINT)
     assert "Stopped." in up.said
     assert everyone(up.data_dir) == []
