@@ -274,6 +274,36 @@ def test_web_seeds_are_dropped(swarm: Swarm, engine: Engine, tmp_path: Path) -> 
     assert lt.read_resume_data(wait_for(engine, ResumeData).data).url_seeds == []
 
 
+@pytest.mark.parametrize(("trusted", "asked"), [(frozenset({"127.0.0.1"}), True), (frozenset(), False)])
+def test_a_private_tracker_is_asked_only_where_it_is_trusted(
+    swarm: Swarm, tmp_path: Path, trusted: frozenset[str], asked: bool
+) -> None:
+    everywhere = EngineSettings(
+        listen_interfaces="lo:0", discovery=False, trusted_hosts=trusted
+    )  # not local by its address
+    engine = Engine(everywhere)
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM))
+    if asked:
+        wait_for(engine, Finished)
+    else:
+        assert "private network" in wait_for(engine, TrackerError).message
+    assert bool(swarm.tracker.hits) is asked
+    engine.close(timeout=5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_received_metadata_is_good_for_another_add(swarm: Swarm, engine: Engine, tmp_path: Path, kind: str) -> None:
+    torrent = swarm.share("film.mkv", FILM, kind=kind, rate=100_000)
+    engine.add("film", folder=tmp_path, magnet=swarm.magnet(torrent))
+    received = wait_for(engine, MetadataReceived).torrent
+    engine.remove("film", delete_files=True)
+    wait_for(engine, Removed)
+    swarm.seeder.limit(0)
+    engine.add("film", folder=tmp_path, magnet=swarm.magnet(torrent), torrent=received)
+    wait_for(engine, Finished)
+    assert (tmp_path / "film.mkv").read_bytes() == FILM
+
+
 def test_hostile_metadata_from_peers_is_refused(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
     torrent: Any = lt.bdecode(swarm.share("Film", {"film.mkv": FILM}))
     torrent[b"info"][b"files"][0][b"path"] = [b"..", b"film.mkv"]

@@ -6,9 +6,7 @@ from typing import Any
 
 import libtorrent as lt
 
-from apps.downloads.engine import trackers
 from apps.downloads.engine.metainfo import LOAD_LIMITS, hashes, load, parse_magnet, parse_torrent
-from apps.downloads.engine.settings import EngineSettings
 from sokoul.errors import PermanentError
 
 BLOCK = 16 << 10  # bytes: the unit of requests (BEP 3) and of unfinished pieces
@@ -22,13 +20,11 @@ class Addition:
 
     source: lt.add_torrent_params
     folder: Path
-    tracker_urls: tuple[str, ...]
+    trackers: tuple[str, ...]  # every one that the caller named; which are asked is the gate's decision
     rejected: str
 
     @classmethod
-    def make(
-        cls, magnet: str | None, torrent: bytes | None, resume: bytes | None, folder: Path, settings: EngineSettings
-    ) -> "Addition":
+    def make(cls, magnet: str | None, torrent: bytes | None, resume: bytes | None, folder: Path) -> "Addition":
         """Raises PermanentError for a bad magnet or .torrent, never for bad resume data."""
         fresh, urls = _fresh(magnet, torrent)
         source, rejected = fresh, ""
@@ -37,15 +33,15 @@ class Addition:
                 source = _resumed(resume, fresh, folder)
             except (RuntimeError, ValueError) as error:
                 rejected = str(error)
-        return cls(source, folder, tuple(url for url in urls if trackers.may_ask(url, settings)), rejected)
+        return cls(source, folder, urls, rejected)
 
-    def params(self, *, paused: bool) -> lt.add_torrent_params:
+    def params(self, trackers: list[str], *, paused: bool) -> lt.add_torrent_params:
         """Nothing but the torrent itself is taken over: no web seeds, no DHT nodes, no flags, no names of somebody else's."""
         params, flags = self.source, lt.torrent_flags
         params.save_path = str(self.folder)
         params.flags = flags.update_subscribe | flags.apply_ip_filter | flags.duplicate_is_error
         params.flags |= flags.paused if paused else 0
-        params.trackers, params.tracker_tiers = list(self.tracker_urls), [0] * len(self.tracker_urls)
+        params.trackers, params.tracker_tiers = trackers, [0] * len(trackers)
         params.url_seeds, params.http_seeds, params.dht_nodes = [], [], []
         params.renamed_files = {}
         params.storage_mode = lt.storage_mode_t.storage_mode_sparse

@@ -28,6 +28,7 @@ class Engine:
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._session = lt.session(session_params(settings))
+        self._gate = trackers.TrackerGate(settings)
         self._torrents: dict[str, Torrent] = {}
         self._by_handle: dict[int, Torrent] = {}
         self._out: list[EngineEvent] = []
@@ -64,10 +65,12 @@ class Engine:
         """
         if key in self._torrents:
             raise PermanentError("This torrent is already being downloaded.", code="duplicate", status=409)
-        addition = Addition.make(magnet, torrent, resume, folder, self._settings)
+        addition = Addition.make(magnet, torrent, resume, folder)
         try:
-            handle = self._session.add_torrent(addition.params(paused=paused))
+            admitted = self._gate.admit(key, addition.trackers)
+            handle = self._session.add_torrent(addition.params(admitted, paused=paused))
         except RuntimeError as error:
+            self._gate.forget(key)
             raise PermanentError(f"This torrent cannot be added: {error}.", code="duplicate", status=409) from error
         added = Torrent(key, handle)
         self._torrents[key] = self._by_handle[hash(handle)] = added
@@ -139,6 +142,8 @@ class Engine:
         for torrent in self._torrents.values():
             if torrent.waiting:
                 self._tell_ready(torrent)
+        for verdict in self._gate.verdicts():
+            self._judge(verdict)
         told, self._out = self._out, []
         return told
 
@@ -150,6 +155,7 @@ class Engine:
         # Until it is quiet: a session that ends before its trackers were told good-bye blocks for stop_tracker_timeout.
         while (self._session.wait_for_alert(QUIET) or self._saving) and time.monotonic() < deadline:
             told += self.poll(0)
+        self._gate.close()
         self._torrents.clear()
         self._by_handle.clear()
         del self._session
@@ -166,6 +172,14 @@ class Engine:
     def _tell_ready(self, torrent: Torrent) -> None:
         for span in torrent.ready():
             self._tell(events.RangeReady(torrent.key, span.file_index, span.start, span.end))
+
+    def _judge(self, verdict: trackers.Verdict) -> None:
+        torrent = self._torrents.get(verdict.key)
+        if torrent and not torrent.removing:
+            if verdict.problem:
+                self._tell(events.TrackerError(verdict.key, trackers.masked(verdict.url), verdict.problem))
+            else:
+                torrent.handle.add_tracker({"url": verdict.url, "tier": 0})
 
     def _metadata_known(self, torrent: Torrent) -> None:
         """Peers' metadata passes the same limits as a .torrent file that somebody hands in."""
@@ -274,4 +288,5 @@ class Engine:
     def _gone(self, torrent: Torrent, message: str) -> None:
         if self._torrents.pop(torrent.key, None):
             self._by_handle.pop(hash(torrent.handle), None)
+            self._gate.forget(torrent.key)
             self._tell(events.Removed(torrent.key, message))

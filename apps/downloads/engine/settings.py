@@ -19,6 +19,7 @@ class EngineSettings:
     listen_interfaces: str = "0.0.0.0:6881,[::]:6881"
     trusted_hosts: frozenset[str] = frozenset()
     connections: int = 500
+    discovery: bool = True  # find peers by DHT and the local network too, and open the router's port
     progress_interval: float = 0.5  # seconds between two looks at every torrent's progress
 
     @property
@@ -62,7 +63,7 @@ def _pack(settings: EngineSettings) -> "lt.settings_pack":
         "announce_to_all_trackers": True,
         "announce_to_all_tiers": True,
         **_limits_off(),
-        **_reach(local=settings.is_local),
+        **_reach(settings),
         **_throughput(),
     }
 
@@ -78,13 +79,15 @@ def _limits_off() -> "lt.settings_pack":
     }
 
 
-def _reach(*, local: bool) -> "lt.settings_pack":
+def _reach(settings: EngineSettings) -> "lt.settings_pack":
     """A session on a private interface stays there: uTP and encryption, made for the uplink, only slow it down."""
+    local = settings.is_local
+    discover = settings.discovery and not local
     return {
-        "enable_dht": not local,
-        "enable_lsd": not local,
-        "enable_upnp": not local,
-        "enable_natpmp": not local,
+        "enable_dht": discover,
+        "enable_lsd": discover,
+        "enable_upnp": discover,
+        "enable_natpmp": discover,
         "enable_outgoing_utp": not local,
         "enable_incoming_utp": not local,
         "out_enc_policy": int(lt.enc_policy.disabled if local else lt.enc_policy.enabled),

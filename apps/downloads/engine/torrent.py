@@ -94,6 +94,8 @@ class Torrent:
 
     def want(self, span: Span) -> None:
         """Have these pieces first, then those behind them, then head and tail, where a container keeps its index."""
+        if span in self.waiting:
+            return
         assert self.info is not None
         self.waiting[span] = None
         layout = self.info.layout()
