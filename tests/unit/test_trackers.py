@@ -48,27 +48,9 @@ def test_an_engine_is_local_where_all_its_interfaces_are(interfaces: str, local:
 @pytest.mark.parametrize(
     "host",
     [
-        "localhost",
-        "redis",
-        "nas.local",
-        "db.internal",
-        "127.0.0.1",
-        "127.1",
-        "2130706433",
-        "0x7f000001",
-        "0x7f.1",
-        "10.0.0.1",
-    ]
-    + [
-        "192.168.0.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "0.0.0.0",
-        "::1",
-        "fd00::1",
-        "fe80::1%eth0",
-        "::ffff:10.0.0.1",
-        "224.0.0.1",
+        *("localhost", "redis", "nas.local", "db.internal", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0x7f.1"),
+        *("10.0.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
+        *("::1", "fd00::1", "fe80::1%eth0", "::ffff:10.0.0.1"),
     ],
 )
 def test_private_hosts(host: str) -> None:
