@@ -1,4 +1,4 @@
-"""How a download looks to the outside, and the only writer of its phase."""
+"""How downloads and their files look to the outside, and the only writer of a download's phase."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.downloads.models import STATUS_OF, Download, Phase
+from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase, TorrentState
 from apps.feed import push
+from sokoul.api import Page, listing
 
 # A phase and those that it may follow. Each change is one conditional UPDATE, so of two who try, one wins.
 BEFORE: dict[Phase, tuple[Phase, ...]] = {
@@ -94,3 +95,74 @@ def active(user_id: int) -> list[dict[str, Any]]:
     """What a socket's snapshot shows: everything of this person that has not ended."""
     rows = Download.objects.filter(user_id=user_id, status__in=["Pending", "Running"]).order_by("-id")
     return [download_json(row) for row in rows.values(*FIELDS)]
+
+
+def shown(download: Download) -> dict[str, Any]:
+    return download_json(Download.objects.filter(pk=download.pk).values(*FIELDS).get())
+
+
+def listed(user_id: int, page: Page, status: str = "") -> dict[str, Any]:
+    """A person's downloads, newest first; only those of `status`, if given."""
+    mine = Download.objects.filter(user_id=user_id)
+    if status:
+        mine = mine.filter(status=status)
+    found = mine.order_by("-created_at", "-id").values(*FIELDS)[page.rows]
+    return listing([download_json(row) for row in found], mine.count(), page)
+
+
+def of_title(user_id: int, media_id: int) -> list[dict[str, Any]]:
+    """A person's downloads of one title that have not failed, newest first."""
+    mine = Download.objects.filter(user_id=user_id, media_id=media_id).exclude(status="Failed").order_by("-id")
+    return [download_json(row) for row in mine.values(*FIELDS)[:20]]
+
+
+def files(download_id: int) -> list[dict[str, Any]]:
+    """What a download holds, as far as that is known: index, path, size, stream_url, library_path once it is filed."""
+    known = TorrentState.objects.filter(pk=download_id).values_list("files", flat=True).first() or []
+    filed = dict(LibraryFile.objects.filter(download_id=download_id).values_list("index", "path"))
+    return [
+        {**file, "stream_url": stream_url(download_id, file["index"]), "library_path": filed.get(file["index"])}
+        for file in known
+    ]
+
+
+def stream_url(download_id: int, index: int) -> str:
+    return f"/downloads/{download_id}/files/{index}/stream"
+
+
+LIBRARY_FIELDS = (
+    "id", "media_id", "download_id", "index", "path", "size", "linked", "duration", "width", "height", "video_codec",
+    "audio_codec", "created_at", "media__title", "media__year", "media__poster_path",
+)  # fmt: skip
+
+
+def library_json(row: dict[str, Any]) -> dict[str, Any]:
+    """One row of `.values(*LIBRARY_FIELDS)`: a file that can be played."""
+    told = {key: value for key, value in row.items() if not key.startswith("media__")}
+    poster = row["media__poster_path"]
+    return {
+        **told,
+        "title": row["media__title"],
+        "year": row["media__year"],
+        "poster_url": f"/posters/w342{poster}" if poster else None,
+        "stream_url": stream_url(row["download_id"], row["index"]),
+    }
+
+
+def library(user_id: int, page: Page) -> dict[str, Any]:
+    """What a person can play, newest first."""
+    mine = LibraryFile.objects.filter(user_id=user_id)
+    found = mine.order_by("-created_at", "-id").values(*LIBRARY_FIELDS)[page.rows]
+    return listing([library_json(row) for row in found], mine.count(), page)
+
+
+def playable(user_id: int, media_id: int) -> list[dict[str, Any]]:
+    """The files of one title that a person can play, in the order of their names."""
+    mine = LibraryFile.objects.filter(user_id=user_id, media_id=media_id).order_by("path", "id")
+    return [library_json(row) for row in mine.values(*LIBRARY_FIELDS)[:500]]
+
+
+def filed(download_id: int, index: int) -> dict[str, Any] | None:
+    """A file of the library with what is known of it, None while it is not filed."""
+    row = LibraryFile.objects.filter(download_id=download_id, index=index).values(*LIBRARY_FIELDS).first()
+    return library_json(row) if row else None

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.authentication import user_of
 from apps.downloads import rows, services
-from apps.downloads.models import Download, LibraryFile, TorrentState
-from sokoul.api import StrictSerializer, body, listing, page_of, problems
+from sokoul.api import StrictSerializer, body, page_of, problems
 from sokoul.errors import PermanentError
 
 PROBLEMS = problems(400, 401, 403, 404)
@@ -110,10 +110,6 @@ class LibrarySerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField()
 
 
-def shown(download: Download) -> dict[str, Any]:
-    return rows.download_json(Download.objects.filter(pk=download.pk).values(*rows.FIELDS).get())
-
-
 class StartView(APIView):
     @extend_schema(
         request=StartBody,
@@ -123,7 +119,7 @@ class StartView(APIView):
     def post(self, request: Request) -> Response:
         asked = body(StartBody, request)
         download, job_id = services.start(
-            request.user.pk,
+            user_of(request).pk,
             asked["media_id"],
             torrent_id=asked.get("torrent_id"),
             magnet=asked.get("magnet") or None,
@@ -140,22 +136,18 @@ class DownloadsView(APIView):
         summary="Your downloads, newest first",
     )
     def get(self, request: Request) -> Response:
-        page = page_of(request)
-        mine = Download.objects.filter(user_id=request.user.pk)
-        if status := request.query_params.get("status"):
-            if status not in {"Pending", "Running", "Completed", "Failed"}:
-                raise PermanentError(
-                    "status must be Pending, Running, Completed or Failed.", fields={"status": ["unknown"]}
-                )
-            mine = mine.filter(status=status)
-        found = mine.order_by("-created_at", "-id").values(*rows.FIELDS)[page.rows]
-        return Response(listing([rows.download_json(row) for row in found], mine.count(), page))
+        status = request.query_params.get("status", "")
+        if status not in {"", "Pending", "Running", "Completed", "Failed"}:
+            raise PermanentError(
+                "status must be Pending, Running, Completed or Failed.", fields={"status": ["unknown"]}
+            )
+        return Response(rows.listed(user_of(request).pk, page_of(request), status))
 
 
 class DownloadView(APIView):
     @extend_schema(responses={200: DownloadSerializer, **PROBLEMS}, summary="One download")
     def get(self, request: Request, download_id: int) -> Response:
-        return Response(shown(services.owned(request.user.pk, download_id)))
+        return Response(rows.shown(services.owned(user_of(request).pk, download_id)))
 
     @extend_schema(
         parameters=[OpenApiParameter("files", bool, description="Also delete its files in the library.")],
@@ -166,20 +158,20 @@ class DownloadView(APIView):
         files = request.query_params.get("files", "false").lower()
         if files not in {"true", "false", "1", "0"}:
             raise PermanentError("files must be true or false.", fields={"files": ["true or false"]})
-        services.cancel(request.user.pk, download_id, files=files in {"true", "1"})
+        services.cancel(user_of(request).pk, download_id, files=files in {"true", "1"})
         return HttpResponse(status=204)
 
 
 class PauseView(APIView):
     @extend_schema(request=None, responses={200: DownloadSerializer, **PROBLEMS, **problems(409)}, summary="Pause")
     def post(self, request: Request, download_id: int) -> Response:
-        return Response(shown(services.pause(request.user.pk, download_id)))
+        return Response(rows.shown(services.pause(user_of(request).pk, download_id)))
 
 
 class ResumeView(APIView):
     @extend_schema(request=None, responses={200: DownloadSerializer, **PROBLEMS, **problems(409)}, summary="Resume")
     def post(self, request: Request, download_id: int) -> Response:
-        return Response(shown(services.resume(request.user.pk, download_id)))
+        return Response(rows.shown(services.resume(user_of(request).pk, download_id)))
 
 
 class RetryView(APIView):
@@ -189,28 +181,15 @@ class RetryView(APIView):
         summary="Try again what failed or was cancelled",
     )
     def post(self, request: Request, download_id: int) -> Response:
-        download, job_id = services.retry(request.user.pk, download_id)
+        download, job_id = services.retry(user_of(request).pk, download_id)
         return Response({"id": download.pk, "job_id": job_id}, status=202)
 
 
 class FilesView(APIView):
     @extend_schema(responses={200: FilesSerializer, **PROBLEMS}, summary="The files of a download")
     def get(self, request: Request, download_id: int) -> Response:
-        download = services.owned(request.user.pk, download_id)
-        files = TorrentState.objects.filter(pk=download.pk).values_list("files", flat=True).first() or []
-        filed = dict(LibraryFile.objects.filter(download_id=download.pk).values_list("index", "path"))
-        stream = f"/downloads/{download.pk}/files/{{}}/stream"
-        results = [
-            {**file, "stream_url": stream.format(file["index"]), "library_path": filed.get(file["index"])}
-            for file in files
-        ]
-        return Response({"results": results})
-
-
-LIBRARY_FIELDS = (
-    "id", "media_id", "download_id", "index", "path", "size", "linked", "duration", "width", "height", "video_codec",
-    "audio_codec", "created_at", "media__title", "media__year", "media__poster_path",
-)  # fmt: skip
+        download = services.owned(user_of(request).pk, download_id)
+        return Response({"results": rows.files(download.pk)})
 
 
 class LibraryView(APIView):
@@ -220,19 +199,4 @@ class LibraryView(APIView):
         summary="What you can play, newest first",
     )
     def get(self, request: Request) -> Response:
-        page = page_of(request)
-        mine = LibraryFile.objects.filter(user_id=request.user.pk)
-        found = mine.order_by("-created_at", "-id").values(*LIBRARY_FIELDS)[page.rows]
-        return Response(listing([library_json(row) for row in found], mine.count(), page))
-
-
-def library_json(row: dict[str, Any]) -> dict[str, Any]:
-    told = {key: value for key, value in row.items() if not key.startswith("media__")}
-    poster = row["media__poster_path"]
-    return {
-        **told,
-        "title": row["media__title"],
-        "year": row["media__year"],
-        "poster_url": f"/posters/w342{poster}" if poster else None,
-        "stream_url": f"/downloads/{row['download_id']}/files/{row['index']}/stream",
-    }
+        return Response(rows.library(user_of(request).pk, page_of(request)))

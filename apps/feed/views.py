@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.feed.models import Event
-from sokoul.api import StrictSerializer, body, listing, page_of, problems
+from apps.feed import notifications
+from sokoul.api import StrictSerializer, body, page_of, problems
 
 
 class NotificationSerializer(serializers.Serializer[Any]):
@@ -40,6 +39,11 @@ class ReadSerializer(serializers.Serializer[Any]):
     read = serializers.IntegerField(help_text="How many were unread until now.")
 
 
+def _me(request: Request) -> int:
+    assert request.user.pk is not None  # permissions let nobody else in
+    return request.user.pk
+
+
 class NotificationsView(APIView):
     @extend_schema(
         parameters=[OpenApiParameter("page", int), OpenApiParameter("limit", int)],
@@ -47,13 +51,7 @@ class NotificationsView(APIView):
         summary="What happened to what you asked for, newest first",
     )
     def get(self, request: Request) -> Response:
-        page = page_of(request)
-        mine = Event.objects.filter(user_id=request.user.pk, type="notification")
-        rows = mine.order_by("-id").values("id", "at", "read_at", "data")[page.rows]
-        results = [
-            {**row["data"], "id": row["id"], "at": row["at"], "read": row["read_at"] is not None} for row in rows
-        ]
-        return Response(listing(results, mine.count(), page))
+        return Response(notifications.listed(_me(request), page_of(request)))
 
 
 class ReadView(APIView):
@@ -62,7 +60,4 @@ class ReadView(APIView):
     )
     def post(self, request: Request) -> Response:
         ids = body(ReadBody, request).get("ids")
-        unread = Event.objects.filter(user_id=request.user.pk, type="notification", read_at=None)
-        if ids is not None:
-            unread = unread.filter(pk__in=ids)
-        return Response({"read": unread.update(read_at=timezone.now())})
+        return Response({"read": notifications.mark_read(_me(request), ids)})

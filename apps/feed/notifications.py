@@ -1,0 +1,32 @@
+"""What happened to what a person asked for: the bell of the web, and the list behind it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils import timezone
+
+from apps.feed.models import Event
+from sokoul.api import Page, listing
+
+MOST_COUNTED = 100  # the bell does not tell more
+
+
+def listed(user_id: int, page: Page) -> dict[str, Any]:
+    """Notifications, newest first: id, at, read, code, text and what each is about."""
+    mine = Event.objects.filter(user_id=user_id, type="notification")
+    rows = mine.order_by("-id").values("id", "at", "read_at", "data")[page.rows]
+    results = [{**row["data"], "id": row["id"], "at": row["at"], "read": row["read_at"] is not None} for row in rows]
+    return listing(results, mine.count(), page)
+
+
+def unread(user_id: int) -> int:
+    """How many were not read yet; MOST_COUNTED stands for that many or more."""
+    return Event.objects.filter(user_id=user_id, type="notification", read_at=None)[:MOST_COUNTED].count()
+
+
+def mark_read(user_id: int, ids: Iterable[int] | None = None) -> int:
+    """Mark these as read, or all; gives how many were unread until now."""
+    mine = Event.objects.filter(user_id=user_id, type="notification", read_at=None)
+    if ids is not None:
+        mine = mine.filter(pk__in=list(ids))
+    return mine.update(read_at=timezone.now())

@@ -1,0 +1,69 @@
+"""Numbers for people, and icons."""
+
+from django import template
+from django.templatetags.static import static
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+register = template.Library()
+UNITS = (gettext_lazy("KB"), gettext_lazy("MB"), gettext_lazy("GB"), gettext_lazy("TB"))
+
+
+@register.filter
+def size(value: float | None) -> str:
+    """Bytes as people write them, in powers of 1000."""
+    amount = float(value or 0)
+    if amount < 1000:
+        return _("%(bytes)s B") % {"bytes": int(amount)}
+    unit = ""
+    for name in UNITS:
+        amount, unit = amount / 1000, str(name)
+        if round(amount, 1) < 1000:
+            break
+    return f"{number_format(amount, 1 if amount < 100 else 0)} {unit}"
+
+
+@register.filter
+def rate(value: float | None) -> str:
+    """Bytes a second."""
+    return _("%(size)s/s") % {"size": size(value)}
+
+
+@register.filter
+def clock(value: float | None) -> str:
+    """Seconds as a player shows them: 12:34, 1:02:03."""
+    minutes, seconds = divmod(int(value or 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+@register.filter
+def left(value: float | None) -> str:
+    """Seconds that something still takes, roughly; nothing where nobody knows."""
+    if value is None:
+        return ""
+    if value < 60:
+        return _("%(count)d s left") % {"count": value}
+    if value < 3600:
+        return _("%(count)d min left") % {"count": value // 60}
+    if value < 86_400:
+        return _("%(hours)d h %(minutes)d min left") % {"hours": value // 3600, "minutes": value % 3600 // 60}
+    return _("%(count)d days left") % {"count": value // 86_400}
+
+
+@register.filter
+def minutes(value: float | None) -> str:
+    """Minutes as a length: 64 min, 1 h 50 min."""
+    hours, rest = divmod(int(value or 0), 60)
+    if not hours:
+        return _("%(count)d min") % {"count": rest}
+    return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": rest}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A symbol of static/icons.svg; it says nothing that the text beside it does not say."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name)
