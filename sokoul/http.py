@@ -34,7 +34,7 @@ TOTAL_SECONDS = 30.0
 MAX_BYTES = 10 * 1024 * 1024
 MAX_REDIRECTS = 3
 BREAKER_FAILURES = 5
-BREAKER_SECONDS = 10.0
+BREAKER_SECONDS = 5.0
 LONGEST_PAUSE = 600.0
 REDIRECTS = (301, 302, 303, 307, 308)
 TRANSIENT_STATUSES = (408, 425, 429)
@@ -211,7 +211,7 @@ def _transport() -> _Transport:
 
 @dataclass
 class _Breaker:
-    """After five failures in a row a service is left alone for ten seconds, or for as long as it asked (429)."""
+    """After five failures in a row a service is left alone for five seconds, or for as long as it asked (429)."""
 
     failures: int = 0
     paused_until: float = 0.0

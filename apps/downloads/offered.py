@@ -47,12 +47,17 @@ class Release:
         return max(self.offers, key=lambda offer: (bool(offer.download_url), bool(offer.magnet), offer.seeders))
 
 
+def _hashes(offer: Offer) -> list[str]:
+    return [hash_ for hash_ in (offer.info_hash_v1, offer.info_hash_v2) if hash_]
+
+
 def merged(offers: Iterable[Offer]) -> list[Release]:
     """One entry a release: by info-hash, and by title and exact size where an offer does not tell its hash."""
     releases: list[Release] = []
     by_identity: dict[str, Release] = {}
-    for offer in sorted(offers, key=lambda offer: not (offer.info_hash_v1 or offer.info_hash_v2)):
-        hashes = [hash_ for hash_ in (offer.info_hash_v1, offer.info_hash_v2) if hash_]
+    # Those that tell both hashes come first, so that one with either finds them; those that tell none come last.
+    for offer in sorted(offers, key=lambda offer: -len(_hashes(offer))):
+        hashes = _hashes(offer)
         alike = f"{offer.title.casefold()}\n{offer.size}" if offer.size else ""
         # Two that tell different hashes are two releases, however alike they look.
         names = hashes or [name for name in (offer.key, alike) if name]

@@ -187,7 +187,8 @@ def release_json(row: dict[str, Any]) -> dict[str, Any]:
     told = {"id": row["torrent_id"]}
     told |= {name: row[f"torrent__{name}"] for name in _OF_TORRENT if name != "parsed"}
     told |= {name: row[name] for name in ("score", "reasons", "rejections")}
-    return told | {name: row["torrent__parsed"].get(name) for name in QUALITY}
+    parsed = row["torrent__parsed"] if isinstance(row["torrent__parsed"], dict) else {}
+    return told | {name: parsed.get(name) for name in QUALITY}
 
 
 def best(media_id: int, season: int | None, episode: int | None) -> Torrent | None:

@@ -122,6 +122,7 @@ class Search(APIView):
 
     @extend_schema(
         summary="Films and series by title",
+        auth=[{"bearer": []}, {}],  # type: ignore[list-item]  # security requirements, as OpenAPI has them
         parameters=[
             OpenApiParameter("query", OpenApiTypes.STR, required=True),
             OpenApiParameter("kind", OpenApiTypes.STR, enum=Kind.values),

@@ -182,6 +182,14 @@ V1, OTHER, V2 = "a" * 40, "b" * 40, "c" * 64
         ([an_offer(), an_offer(indexer="j", size=6)], 2),
         ([an_offer(size=0), an_offer(indexer="j", size=0)], 2),
         ([an_offer(info_hash_v1=V1, info_hash_v2=V2), an_offer("B", "j", info_hash_v2=V2)], 1),
+        (
+            [
+                an_offer("A", info_hash_v1=V1),
+                an_offer("B", "j", info_hash_v2=V2),
+                an_offer("C", "k", info_hash_v1=V1, info_hash_v2=V2),
+            ],
+            1,
+        ),
         ([an_offer(), an_offer()], 1),
         ([], 0),
     ],

@@ -68,6 +68,12 @@ def test_what_cannot_be_fetched_is_no_offer(inside: str) -> None:
     assert item(inside) is None
 
 
+def test_nothing_that_postgresql_cannot_keep_comes_in() -> None:
+    found = offer.build(title="a\x00b", indexer="i", guid="g\x00", links=["http://x/\x00y"], page_url="http://x/\x00")
+    assert found is not None
+    assert "\\x00" not in repr(found)
+
+
 def test_odd_numbers_and_dates_are_unknown() -> None:
     found = item(
         "<link>http://x/y</link><size>a lot</size><pubDate>yesterday</pubDate><t:attr name='seeders' value='-3'/>"

@@ -84,7 +84,8 @@ def build(
 
     `links` are all addresses given for it, magnets among them, the preferred first.
     """
-    title = " ".join(title.replace("\x00", "").split())[:_MAX_TITLE]
+    title, guid, page_url, *links = (text.replace("\x00", "") for text in (title, guid, page_url, *links))
+    title = " ".join(title.split())[:_MAX_TITLE]
     magnet, magnet_v1, magnet_v2 = _magnet(links)
     lowered = info_hash.strip().lower()
     v1 = magnet_v1 or (lowered if _V1.fullmatch(lowered) else None)
