@@ -148,6 +148,10 @@ GROUPS: list[tuple[str, str | None]] = [
     ("Lamp (2019) {tmdb-12345} [Bluray-1080p][x264]-GRP", "GRP"),
     ("Lamp (2019) 1080p BluRay {tmdb-12345}", None),
     ("Lamp - S01E01 - Two-Part Name", None),
+    ("Lamp (2012) [imdbid-tt1234567] - [Bluray-1080p]", None),
+    ("Lamp.S01E09.1080p.WEB-DL.H.264-GRP (Other Lamp, Multi-Subs)", "GRP"),
+    ("Lamp.2019.1080p.BluRay.x264.-[SITE.TLD]", "SITE.TLD"),
+    ("Lamp 2019 [Grp] [Blu-ray][MKV][h264][1080p][Softsubs (Grp)]", "Grp"),
 ]
 
 

@@ -35,6 +35,9 @@ _SITE_SUFFIX = re.compile(
 )
 
 
+_SIZE_SUFFIX = re.compile(r"[\s._-]+\d+(?:[.,]\d+)?\s?[MG]i?B$", re.IGNORECASE)
+
+
 def clean(name: str) -> tuple[str, str | None]:
     """The name without noise, and its file extension (lower case, no dot) where it has one that the field knows."""
     text = unicodedata.normalize("NFC", name[:MAX_NAME])
@@ -43,7 +46,7 @@ def clean(name: str) -> tuple[str, str | None]:
     while (found := _EXTENSION.search(text)) is not None:
         extension = extension or found.group(1).lower()
         text = text[: found.start()].rstrip()
-    return text, extension
+    return _SIZE_SUFFIX.sub("", text), extension
 
 
 def strip_site(text: str) -> str:

@@ -52,7 +52,9 @@ _SPELLED = re.compile(
 _CAP = re.compile(
     r"\bCap\.?\s?(?P<season>\d{1,2})(?P<first>\d\d)(?:_(?P<season2>\d{1,2})(?P<last>\d\d))?(?!\d)", re.IGNORECASE
 )
-_OF = re.compile(r"(?<!\d)(?P<first>\d{1,2})(?:of|[ .]of[ .]|[ .]din[ .])\d{1,2}(?!\d)", re.IGNORECASE)
+_OF = re.compile(
+    r"(?:(?<![^\W_])Part[ ._])?(?<!\d)(?P<first>\d{1,2})(?:of|[ .]of[ .]|[ .]din[ .])\d{1,2}(?!\d)", re.IGNORECASE
+)
 _PART = re.compile(rf"(?<![^\W_])Part[ ._-]?(?P<part>\d{{1,2}}|{'|'.join(NUMBER_WORDS)})(?![^\W_])", re.IGNORECASE)
 _OPENING = re.compile(r"^\s*(?P<season>\d{1,2})-(?P<first>\d\d)\s+(?=[^\W\d])")
 _CODE = re.compile(r"(?<=[\w)][ ._])(?P<code>\d{3,5})[ ._-]*$")

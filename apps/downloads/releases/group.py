@@ -28,9 +28,11 @@ _BRACKET = re.compile(r"[\s._-]*[\[({]\s*([^\[\](){}]*?)\s*[\])}]?[\])}]\s*$")
 # Without a dash only where nothing but the group can follow: the codec, or the number of channels.
 _AFTER_CODEC = re.compile(r"\.(?:[xh]\.?26[456]|avc|hevc|xvid|\d\.\d)\.([^\W\d_]\w*(?:-\w+)*)$", re.IGNORECASE)
 _AFTER_BRACKET = re.compile(r"[\])][ .]?-?[ .]?([^\W_][\w-]*)$")
-_SPACED_DASH = re.compile(r"([^\s._\[\]()]+)[\])]?[ .]-[ .]?([^\s.]+)$")
+_SPACED_DASH = re.compile(r"([^\s._\[\]()]+)[\])]?[ .]-[ .]?([^\s.\[\](){}]+)$")
 _UNKNOWN_DASH = re.compile(r"([\s.])[^\s.-]+-([^\W_]\w+)$")
 _BY = re.compile(r"\sby\s([^\W_]\w+)$")
+_ANY_BRACKET = re.compile(r"[\[\](){}]")
+_TIED_BRACKET = re.compile(r"\.?-[\[({]\S+$")
 _CODEC = re.compile(r"[xh]?26[3-6]|xvid|divx|avc|hevc|av1", re.IGNORECASE)
 _SPLIT = re.compile(r"[\s._\[\](){}/,+]+")
 _NAME = re.compile(r"-?[^\W_][\w.'!@&+-]{0,40}")
@@ -90,7 +92,7 @@ def _bracketed(text: str) -> tuple[str, str] | None:
         if found is None or found.start() == 0:
             return None
         before, after = text[: found.start()], text[end:]
-        if found.group().lstrip(" ._").startswith("-") and found[1] and " " not in found[1]:
+        if _TIED_BRACKET.match(found.group()) and found[1] and not _all_tags(found[1]):
             return found[1], before
         words = [word for part in found[1].split() if (word := part.strip(",+/&|"))]
         if not all(_tagged(word) for word in words):
@@ -133,7 +135,9 @@ def _tied(left: str, right: str) -> str | None:
     """The group in what a dash ties to a tag; None where the dash is inside a tag or a title."""
     words, previous = _words(right), (_words(left)[-1:] or [""])[0]
     last = previous.split("-")[-1]
-    if not words or not _tagged(previous) or is_compound(last, words[0].split("-")[0]) or not _has_technical(left):
+    if not words or _ANY_BRACKET.search(right) or not (_tagged(previous) or is_technical(last)):
+        return None
+    if is_compound(last, words[0].split("-")[0]) or not _has_technical(left):
         return None
     if " " in right:
         return right if is_technical(last) and len(words) <= 3 and not any(map(is_tag, words)) else None

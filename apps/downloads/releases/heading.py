@@ -36,6 +36,8 @@ _OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u2e80-\ud7ff\uf900-\ufaff]")
 _OPEN = re.compile(r"\([^()]*[^\s()][^()]*$")
 _INNER = re.compile(r"\s*\(([^()]+)\)")
 _CHINESE_FIRST = re.compile(r"([^A-Za-z]*[\u3040-\u30ff\u4e00-\u9fff][^A-Za-z]*?)[ ._]+(?=[A-Za-z][a-z])")
+# “Titel.German.2013.DL.1080p”
+_GERMAN_DUAL = re.compile(r"[(\[]?(?:19|20)\d\d[)\]]?[ ._-]+[DM]L(?![^\W_])")
 _MINI = re.compile(r"\s*\((?:mini-?series?|miniserie|serie|series|tv|film|movie)\)", re.IGNORECASE)
 _COMPLETE = re.compile(
     r"[ ._-]+(?:(?:the[ ._])?complete(?:[ ._](?:tv[ ._])?(?:series|collection|seasons?))?|(?:l')?int[eé]grale?)[ ._-]*$",
@@ -89,8 +91,8 @@ def _of_series(text: str, numbering: Numbering) -> Heading:
 
 
 def _front(text: str, numbering: Numbering) -> str:
-    """What stands before the number; behind it where the name starts with a bare count: “01 - Title [1080p]”."""
-    if numbering.start > 0 or numbering.seasons or numbering.absolute is None:
+    """What stands before the number; behind it where the name starts with a count or a date: “01 - Title [1080p]”."""
+    if numbering.start > 0 or numbering.seasons or (numbering.absolute is None and numbering.air_date is None):
         return text[: numbering.start]
     rest = text[numbering.end :]
     sure = _SURE.search(rest)
@@ -166,7 +168,7 @@ def _back_over_soft(text: str, end: int, year: bool) -> tuple[int, re.Match[str]
     shouting = text[:end].upper() == text[:end]
     for word in reversed(list(_WORDS.finditer(text, 0, end))):
         soft = SOFT_BEFORE.fullmatch(word.group()) or (word.group().lower() in LANGUAGE_WORDS and len(word.group()) > 2)
-        if year and not word.group().isupper():
+        if year and not word.group().isupper() and not _GERMAN_DUAL.match(text, end):
             soft = False
         if not soft or (shouting and year) or not _says_title(text[: word.start()]):
             break

@@ -117,7 +117,7 @@ _SERVICES: dict[str, str] = {
 }  # fmt: skip
 _SERVICE = re.compile(
     r"(?<![^\W_])("
-    + "|".join(sorted(_SERVICES, key=len, reverse=True))
+    + "|".join(sorted((*_SERVICES, "iP", "iT"), key=len, reverse=True))
     + r")(?=[ ._-]+(?:UHD[ ._-])?(?:Hybrid[ ._-])?(?:SDR[ ._-])?WEB|(?<=HD)(?![^\W_]))"
 )
 
@@ -180,7 +180,7 @@ def find_channels(text: str) -> str | None:
 def find_service(text: str) -> str | None:
     """The streaming service, read only where it stands before its WEB."""
     found = _SERVICE.search(text)
-    return _SERVICES[found[1]] if found else None
+    return _SERVICES[found[1].upper()] if found else None
 
 
 def assume(
