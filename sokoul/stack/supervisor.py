@@ -41,7 +41,7 @@ PATIENCE: Mapping[Stage, float] = {
     Stage.WEB: 15,
     Stage.WORKERS: 50,
     Stage.RELAY: 5,
-    Stage.DEMO: 3,
+    Stage.DEMO: 5,
     Stage.SERVERS: 12,
 }
 

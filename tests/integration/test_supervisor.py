@@ -11,7 +11,7 @@ import pytest
 from sokoul.stack import supervisor as module
 from sokoul.stack.processes import started_at
 from sokoul.stack.state import Part
-from sokoul.stack.supervisor import Component, Stage, Supervisor
+from sokoul.stack.supervisor import PATIENCE, Component, Stage, Supervisor
 from tests.waiting import until
 
 BRIEF = dict.fromkeys(Stage, 0.3)
@@ -36,6 +36,10 @@ class Watched(Supervisor):
 
     async def hears(self, text: str, times: int = 1) -> None:
         await asyncio.to_thread(until, lambda: sum(text in line for line in self.said) >= times, what=text)
+
+
+def test_the_stop_takes_less_than_90_seconds_at_worst() -> None:
+    assert sum(PATIENCE.values()) < 90
 
 
 async def test_who_ignores_the_order_to_stop_is_ended_by_force_before_the_servers_go(tmp_path: Path) -> None:
