@@ -28,6 +28,16 @@ class Bridge:
         self._limits = limits or Limits()
         self._pool = ThreadPool(threads, name)
         self._admitted = 0
+        self._moved = 0.0
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    @property
+    def moved(self) -> float:
+        """When a request last succeeded, by the clock of the event loop."""
+        return self._moved
 
     @property
     def admitted(self) -> int:
@@ -55,7 +65,7 @@ class Bridge:
             _log(scope, refusal.BUSY)
             await refusal.answer(scope, send, refusal.BUSY)
         else:
-            await _Answer(self._admit(environ), scope, receive, send, self._limits).run()
+            await _Answer(self._admit(environ), scope, receive, send, self).run()
 
     async def _read_body(self, scope: Scope, environ: Environ, receive: Receive) -> None:
         """Put the whole body, and its true size, into the environ."""
@@ -70,6 +80,8 @@ class Bridge:
         def release() -> None:
             self._admitted -= 1
             stream.close()
+            if exchange.succeeded:
+                self._moved = asyncio.get_running_loop().time()
 
         stream = environ["wsgi.input"]
         self._admitted += 1
@@ -81,25 +93,25 @@ class Bridge:
 class _Answer:
     """Carries the parts of one response to the client, within its deadline."""
 
-    def __init__(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
-        self._exchange, self._scope, self._receive, self._send, self._limits = exchange, scope, receive, send, limits
+    def __init__(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send, bridge: Bridge) -> None:
+        self._exchange, self._scope, self._receive, self._send = exchange, scope, receive, send
+        self._bridge, self._limits = bridge, bridge.limits
         self._loop = asyncio.get_running_loop()
+        self._arrived = self._loop.time()
         self._started = False
         self._watcher: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        timers = [
-            self._loop.call_later(WATCH_AFTER, self._watch),
-            self._loop.call_later(self._limits.queue_seconds, self._exchange.withdraw),
-        ]
+        watch = self._loop.call_later(WATCH_AFTER, self._watch)
+        self._patience = self._loop.call_later(self._limits.queue_seconds, self._lose_patience)
         try:
             async with asyncio.timeout(self._limits.response_seconds):
                 await self._relay()
         except TimeoutError:
             await self._expire()
         finally:
-            for timer in timers:
-                timer.cancel()
+            watch.cancel()
+            self._patience.cancel()
             if self._watcher is not None:
                 self._watcher.cancel()
             self._exchange.leave()
@@ -146,6 +158,16 @@ class _Answer:
         if not self._started:
             self._started = True
             await refusal.answer(self._scope, self._send, why)
+
+    def _lose_patience(self) -> None:
+        """Wait on only where the queue moves."""
+        if self._exchange.begun:
+            return
+        left = max(self._arrived, self._bridge.moved) + self._limits.queue_seconds - self._loop.time()
+        if left > 0:
+            self._patience = self._loop.call_later(left, self._lose_patience)
+        else:
+            self._exchange.withdraw()
 
     def _watch(self) -> None:
         if self._watcher is None:

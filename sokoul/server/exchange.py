@@ -57,6 +57,16 @@ class Exchange:
         self._announced = False
         self._whole: bytes | None = None
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the application answered, and not that it could not (5xx)."""
+        return self._status is not None and self._status < 500
+
+    @property
+    def begun(self) -> bool:
+        """Whether a thread has taken it, or none ever will."""
+        return self._claim.locked()
+
     # On the event loop
 
     async def next(self) -> Part:

@@ -28,7 +28,8 @@ class Limits:
     # Full-match patterns of the paths that may send more; the first match wins.
     bodies: tuple[tuple[str, BodyLimit], ...] = ((r"(/api/v1)?/user/avatar/?", BodyLimit(AVATAR_FORM, 60.0)),)
     response_seconds: float = 30.0
-    # Requests that wait for a thread: so many, so long; beyond that they are told to come again.
+    # Requests that wait for a thread: so many, and so long without any request succeeding (a queue that moves, as when 200
+    # people sign in at once, is worth waiting in; one that stands, as before a frozen database, is not).
     queue: int = 1000
     queue_seconds: float = 4.0
     # WebSockets: a PING this often, and the end when neither PONG nor message has come this long after one (SPEC 7).

@@ -5,6 +5,7 @@ import contextvars
 import io
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.validate import validator
@@ -437,6 +438,19 @@ async def test_who_waits_too_long_for_a_thread_is_told_and_never_run(held: Held)
     assert (await first).status == 200
     assert (await Client().ask(bridge)).status == 200
     assert held.calls == 2
+
+
+@pytest.mark.parametrize(("status", "waited"), [("401 Unauthorized", True), ("503 Service Unavailable", False)])
+async def test_waiting_lasts_as_long_as_the_queue_moves(status: str, waited: bool) -> None:
+    """Twelve requests of 0.1 s on one thread, where nobody waits 0.5 s for nothing."""
+
+    def application(_environ: Environ, start: Start) -> Iterable[bytes]:
+        time.sleep(0.1)  # work
+        return text(start, "answered", status)
+
+    bridge = Bridge(application, threads=1, limits=Limits(queue_seconds=0.5))
+    clients = await asyncio.gather(*[Client().ask(bridge) for _ in range(12)])
+    assert all(client.body == b"answered" for client in clients) is waited
 
 
 async def test_a_late_answer_is_a_503_and_the_thread_counts_until_it_is_back(held: Held) -> None:
