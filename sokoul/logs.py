@@ -106,7 +106,7 @@ def configuration(service: str, level: str) -> dict[str, Any]:
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    return structlog.stdlib.get_logger(name)  # type: ignore[no-any-return]
+    return structlog.stdlib.get_logger(name)
 
 
 # A full disk or a closed pipe must not take the application down with it; the line is lost, the work goes on.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from sokoul.stack.processes import free_port, spawn
 from tests.demo import Demo
@@ -113,12 +114,14 @@ class Product:
 
 @pytest.fixture
 def product(child_environment: dict[str, str], demo: Demo, tmp_path: Path) -> Iterator[Product]:
-    """The whole product, ready to be started, with empty streams."""
+    """The whole product, ready to be started, with empty streams and an empty cache."""
     from apps.jobs import broker, streams
 
     broker.call(broker.declare())
     for stream in streams.STREAMS:
         broker.call(broker.purge(stream.name))
+    with redis.Redis.from_url(child_environment["REDIS_URL"]) as cache:
+        cache.flushdb()  # it knows ids of another test's rows
     running = Product(child_environment, tmp_path / "sokoul", demo)
     yield running
     running.close()

@@ -102,7 +102,8 @@ def write_progress(rows: list[dict[str, Any]]) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE downloads d SET progress = n.progress, bytes_done = n.bytes_done, bytes_total = n.bytes_total,
+            """UPDATE downloads d SET progress = n.progress, bytes_done = n.bytes_done,
+                   bytes_total = CASE WHEN n.bytes_total > 0 THEN n.bytes_total ELSE d.bytes_total END,
                    rate = n.rate, upload_rate = n.upload_rate, uploaded = n.uploaded, eta = n.eta, peers = n.peers,
                    bytes_received = n.received,
                    reason = n.reason, moved_at = CASE WHEN n.moved THEN now() ELSE d.moved_at END

@@ -10,10 +10,11 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db.models import F
 from django.utils import timezone
 
 from apps.downloads import claims, library, rows
@@ -244,9 +245,7 @@ class Hunter:
         except OSError as error:
             self._fail_one(claim, "Disk full" if self._disk.is_full(error) else f"Filing failed: {error.strerror}.")
         else:
-            total = self._total(claim.swarm)
-            done = {"bytes_done": total, "bytes_total": total} if total else {}
-            self._move(claim, Phase.SEEDING, progress=100, **done)
+            self._move(claim, Phase.SEEDING, progress=100, bytes_done=F("bytes_total"))
 
     # Engine → rows
 
@@ -315,6 +314,8 @@ class Hunter:
         """One row a download that runs. Seconds, bytes, percent."""
         numbers = []
         for key, progress in self._engine.progress().items():
+            if progress.state == "checking":  # it counts from nothing what is there already
+                continue
             swarm = self._swarms[key]
             moved, swarm.last_bytes = progress.bytes_done != swarm.last_bytes, progress.bytes_done
             for claim in swarm.downloads.values():
@@ -323,6 +324,8 @@ class Hunter:
         return numbers
 
     def _row(self, claim: Claim, swarm: Swarm, progress: events.Progress, *, moved: bool) -> dict[str, Any]:
+        if claim.phase == Phase.SEEDING:
+            progress = replace(progress, percent=100, bytes_done=progress.bytes_total)
         remaining = max(0, progress.bytes_total - progress.bytes_done)
         eta = min(remaining // progress.rate, 10**8) if progress.rate and remaining else None
         waiting = swarm.reason if not progress.peers and claim.phase != Phase.SEEDING else ""

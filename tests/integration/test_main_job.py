@@ -1,0 +1,151 @@
+"""The main job over REST on the whole product: search, choose, download, file, play; also when parts die in the middle."""
+
+import hashlib
+import time
+from typing import Any
+
+import pytest
+
+from tests import servers
+from tests.product import Product
+from tests.waiting import until
+
+pytestmark = [pytest.mark.stack]
+
+
+class Person:
+    """Somebody with a token and a client."""
+
+    def __init__(self, product: Product, name: str = "alice") -> None:
+        self.http = product.http
+        answer = self.call("POST", "/auth/register", email=f"{name}@example.com", username=name, password="long enough")
+        self.token = answer["access"]
+
+    def raw(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> Any:
+        if token := getattr(self, "token", ""):
+            headers["Authorization"] = f"Bearer {token}"
+        return self.http.request(method, path, json=body, headers=headers)
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        answer = self.raw(method, path, body or None)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def find(self, query: str) -> int:
+        return int(self.call("GET", f"/search?query={query}")["results"][0]["id"])
+
+    def download(self, download_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", f"/downloads/{download_id}")
+        return found
+
+    def completes(self, download_id: int, within: float = 60) -> dict[str, Any]:
+        def ended() -> dict[str, Any] | None:
+            row = self.download(download_id)
+            return row if row["status"] in {"Completed", "Failed"} else None
+
+        row = until(ended, within, "the end of the download")
+        assert row["status"] == "Completed", row
+        return row
+
+
+def test_search_choose_download_file_play(product: Product) -> None:
+    product.start()
+    alice = Person(product)
+    media_id = alice.find("last+night+tram")
+    waited = alice.raw("POST", "/search", {"media_id": media_id}, Prefer="wait=20")
+    assert waited.status_code == 200, waited.text
+    releases = alice.call("GET", f"/media/{media_id}/torrents")["results"]
+    best, worst = releases[0], releases[-1]
+    assert best["score"] == sum(reason["points"] for reason in best["reasons"])
+    assert worst["score"] is None
+    assert any("cinema" in rejection["sentence"] for row in releases for rejection in row["rejections"])
+
+    started = alice.call("POST", "/downloads/start", media_id=media_id)
+    row = alice.completes(started["id"])
+    assert row["torrent_id"] == best["id"], "the best one was taken"
+    assert alice.call("GET", f"/jobs/{started['job_id']}")["status"] == "Completed"
+
+    (file,) = alice.call("GET", "/library")["results"]
+    bytes_played = alice.raw("GET", file["stream_url"]).content
+    expected = next(iter(product.demo.torrent(best["title"]).sha256.values()))
+    assert hashlib.sha256(bytes_played).hexdigest() == expected
+    assert hashlib.sha256((product.library / file["path"]).read_bytes()).hexdigest() == expected
+    assert file["duration"] == pytest.approx(64, abs=1)
+
+
+def test_a_wish_without_a_release_is_found_chosen_and_downloaded(product: Product) -> None:
+    product.start()
+    alice = Person(product)
+    started = alice.call("POST", "/downloads/start", media_id=alice.find("snail+express"))
+    assert alice.completes(started["id"])["torrent_id"]
+
+
+def test_the_hunter_killed_at_half_goes_on_with_what_is_on_disk(product: Product) -> None:
+    product.demo.set_rate(1_500_000)
+    product.start(HUNTER_LEASE="3")
+    alice = Person(product)
+    media_id = alice.find("last+night+tram")
+    started = alice.call("POST", "/downloads/start", media_id=media_id)
+    until(lambda: alice.download(started["id"])["progress"] > 40, 60, "nearly half of it")
+    product.kill("hunter")
+    product.start("hunter", HUNTER_LEASE="3")
+    row = alice.completes(started["id"])
+    content = product.demo.torrent(alice.call("GET", f"/media/{media_id}/torrents")["results"][0]["title"])
+    assert row["bytes_done"] == row["bytes_total"]
+    assert content.uploaded < content.size * 1.25, "what was on disk was not fetched again"
+
+
+def test_without_nats_a_wish_is_accepted_at_once_and_fulfilled_later(product: Product) -> None:
+    product.start()
+    alice = Person(product)
+    media_id = alice.find("last+night+tram")
+    nats = servers.SERVERS["NATS_URL"]
+    nats.stop()
+    try:
+        begun = time.monotonic()
+        answer = alice.raw("POST", "/downloads/start", {"media_id": media_id})
+        spent = time.monotonic() - begun
+        assert answer.status_code == 202, answer.text
+        assert product.http.get("/health").json() == {"status": "degraded"}
+    finally:
+        nats.start()
+    assert spent < 1, "the contract's bound, not a benchmark"
+    alice.completes(answer.json()["id"])
+
+
+def test_one_request_id_tells_the_whole_story(product: Product) -> None:
+    product.start()
+    alice = Person(product)
+    media_id = alice.find("last+night+tram")
+    answer = alice.raw("POST", "/downloads/start", {"media_id": media_id}, **{"X-Request-ID": "req-12345"})
+    assert answer.headers["X-Request-ID"] == "req-12345"
+    assert alice.completes(answer.json()["id"])["request_id"] == "req-12345"
+    for component in ("scout", "hunter"):
+        assert "req-12345" in product.log(component), component
+
+
+def test_strangers_get_nothing_of_it(product: Product) -> None:
+    product.start("web", "scout", "hunter", "relay")
+    alice, mallory = Person(product), Person(product, "mallory")
+    started = alice.call("POST", "/downloads/start", media_id=alice.find("last+night+tram"))
+    path = f"/downloads/{started['id']}"
+    for method, address in [
+        ("GET", path), ("POST", f"{path}/pause"), ("POST", f"{path}/resume"), ("POST", f"{path}/retry"),
+        ("DELETE", path), ("GET", f"{path}/files"), ("GET", f"{path}/files/0/stream"),
+        ("GET", f"/jobs/{started['job_id']}"),
+    ]:  # fmt: skip
+        assert mallory.raw(method, address).status_code == 403, (method, address)
+        assert product.http.request(method, address).status_code == 401, (method, address)
+    assert alice.completes(started["id"])
+
+
+def test_sigterm_hands_everything_over_and_exits_0(product: Product) -> None:
+    product.demo.set_rate(1_000_000)
+    product.start()
+    alice = Person(product)
+    started = alice.call("POST", "/downloads/start", media_id=alice.find("last+night+tram"))
+    until(lambda: alice.download(started["id"])["phase"] == "downloading", 30, "downloading")
+    for name in ("hunter", "scout", "bot", "relay", "web"):
+        assert product.stop(name) == 0, f"{name}: {product.log(name)[-1500:]}"
+    product.start()
+    alice.completes(started["id"])
