@@ -29,6 +29,8 @@ _SITE_PREFIX = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# Between words; but 1x01_02 and Cap.203_205 name more episodes.
+_UNDERSCORE = re.compile(r"(?<!x\d\d)(?<!Cap\.\d{3})_")
 _SITE = re.compile(rf"(?:^www?\.|\.{_TLD}$|torrents?\b)", re.IGNORECASE)
 _SITE_SUFFIX = re.compile(
     rf"[\s._-]*[\[({{]\s*(?:www?\.)?[\w-]+\.{_TLD}\s*[\])}}]\s*$|[\s._-]+www\.[\w-]+\.{_TLD}$", re.IGNORECASE
@@ -42,6 +44,8 @@ def clean(name: str) -> tuple[str, str | None]:
     """The name without noise, and its file extension (lower case, no dot) where it has one that the field knows."""
     text = unicodedata.normalize("NFC", name[:MAX_NAME])
     text = _INVISIBLE.sub("", _CONTROL.sub(" ", text)).translate(_BRACKETS).strip(" \"'")
+    if " " not in text and text.count("_") > 1:
+        text = _UNDERSCORE.sub(" ", text).strip()
     extension = None
     while (found := _EXTENSION.search(text)) is not None:
         extension = extension or found.group(1).lower()

@@ -94,11 +94,17 @@ def _bracketed(text: str) -> tuple[str, str] | None:
         before, after = text[: found.start()], text[end:]
         if _TIED_BRACKET.match(found.group()) and found[1] and not _all_tags(found[1]):
             return found[1], before
-        words = [word for part in found[1].split() if (word := part.strip(",+/&|"))]
+        words = [word for part in _spaced(found[1]).split() if (word := part.strip(",+/&|"))]
         if not all(_tagged(word) for word in words):
             return _dashed(before) or _in_bracket(words, before, found, after)
         end = found.start()
     return None
+
+
+def _spaced(inside: str) -> str:
+    """The inside of a bracket with spaces between its words, also where the whole name has dots for them."""
+    dotted = " " not in inside and inside.count(".") > 1 and any(map(is_technical, inside.split(".")))
+    return inside.replace(".", " ") if dotted else inside
 
 
 def _tagged(word: str) -> bool:

@@ -4,7 +4,15 @@ import re
 from dataclasses import dataclass
 
 from apps.downloads.releases.numbering import Numbering
-from apps.downloads.releases.vocabulary import LANGUAGE_WORDS, SOFT_BEFORE, SOFT_BEHIND, SURE, any_of, is_technical
+from apps.downloads.releases.vocabulary import (
+    LANGUAGE_WORDS,
+    SOFT_BEFORE,
+    SOFT_BEHIND,
+    SOFT_LOWER,
+    SURE,
+    any_of,
+    is_technical,
+)
 
 _B, _E = r"(?<![^\W_])", r"(?![^\W_])"
 _S = r"[\s._-]"
@@ -167,13 +175,20 @@ def _back_over_soft(text: str, end: int, year: bool) -> tuple[int, re.Match[str]
         edition = None
     shouting = text[:end].upper() == text[:end]
     for word in reversed(list(_WORDS.finditer(text, 0, end))):
-        soft = SOFT_BEFORE.fullmatch(word.group()) or (word.group().lower() in LANGUAGE_WORDS and len(word.group()) > 2)
-        if year and not word.group().isupper() and not _GERMAN_DUAL.match(text, end):
-            soft = False
-        if not soft or (shouting and year) or not _says_title(text[: word.start()]):
+        if not _is_soft(word.group(), year and not _GERMAN_DUAL.match(text, end)):
+            break
+        if (shouting and year) or not _says_title(text[: word.start()]):
             break
         end = word.start()
     return end, edition
+
+
+def _is_soft(word: str, before_year: bool) -> bool:
+    """Whether a word is a tag where another follows; before a year only capitals tell it from a title."""
+    if before_year and not word.isupper():
+        return False
+    language = len(word) > 2 and word.lower() in LANGUAGE_WORDS
+    return language or bool(SOFT_BEFORE.fullmatch(word) or SOFT_LOWER.fullmatch(word))
 
 
 def _edition_text(found: re.Match[str] | None) -> str | None:

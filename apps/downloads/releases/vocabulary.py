@@ -159,6 +159,7 @@ _SOFT_BEHIND = r"""
 """
 # Before a title's end they count only in capitals, as “Web” or “Dual” can be a word of the title.
 SOFT_BEFORE = re.compile(any_of(_SOFT) + "|iNTERNAL|MULTi|Multi|NORDiC|SWiSSGERMAN|Integrale|L'Integrale|Coffret")
+SOFT_LOWER = re.compile("repack|rerip|internal|dubbed|multi|dl|ml|ws|hr|readnfo|hdr|nordic")
 SOFT_BEHIND = re.compile(any_of(_SOFT, _SOFT_BEHIND), re.IGNORECASE)
 CHECKSUM = re.compile(r"[0-9A-Fa-f]{8}")
 RESOLUTION_WORD = re.compile(r"\d{3,4}[pi]|4k", re.IGNORECASE)
