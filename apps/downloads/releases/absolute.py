@@ -31,6 +31,8 @@ _AFTER_YEAR = re.compile(r"(?<=[ ._](?:19|20)\d\d[ ._])(\d\d)(?=[ ._]\d{3,4}p)")
 def read_counted(text: str) -> Numbering | None:
     """A number with the word for episode; the season before it, else the first is assumed."""
     for found in _COUNTED.finditer(text):
+        if found.start() == 0 and YEAR.search(text, found.end()):
+            continue
         number = first_of((found["first"], found["hash"], found["before"]))
         episodes = span([number, *numbers_in(found["more"])])
         absolute = number if len(episodes) == 1 else None

@@ -100,8 +100,8 @@ def _forms(words: list[str]) -> Iterable[str]:
 
 def _readings(wanted: Wanted, release: ReleaseName) -> list[tuple[str, int | None]]:
     """The titles that the name can mean, each with the year that it then states."""
-    guessed = wanted.kind == "movie" and "episodes" in release.assumed
-    titles = release.alternative_titles if guessed else (release.title, *release.alternative_titles)
+    as_film = wanted.kind == "movie" and _may_be_film(release)
+    titles = release.alternative_titles if as_film else (release.title, *release.alternative_titles)
     readings: list[tuple[str, int | None]] = []
     for title in titles:
         readings += _of_film(title, release.year) if wanted.kind == "movie" else _of_series(title, release.year, wanted)
@@ -130,8 +130,17 @@ def _is_wanted(title: str, wanted: Wanted) -> bool:
     return any(same_title(title, name) for name in (wanted.title, *wanted.titles))
 
 
+def _may_be_film(release: ReleaseName) -> bool:
+    """Whether what was taken for a number may be of a film's title: “Room 415”, “Open Season 2”."""
+    return "episodes" in release.assumed or bool(release.seasons and not release.episodes)
+
+
+def _has_title(wanted: Wanted, release: ReleaseName) -> bool:
+    return any(_is_wanted(title, wanted) for title, _ in _readings(wanted, release))
+
+
 def _title(wanted: Wanted, release: ReleaseName) -> Verdict | None:
-    if any(_is_wanted(title, wanted) for title, _ in _readings(wanted, release)):
+    if _has_title(wanted, release):
         return None
     return Verdict("wrong_title", {"found": release.title, "wanted": wanted.title})
 
@@ -144,7 +153,7 @@ def _year(wanted: Wanted, release: ReleaseName) -> Verdict | None:
 
 
 def _kind(wanted: Wanted, release: ReleaseName) -> Verdict | None:
-    if wanted.kind == "movie" and release.is_series and "episodes" not in release.assumed:
+    if wanted.kind == "movie" and release.is_series and not (_may_be_film(release) and _has_title(wanted, release)):
         return Verdict("wrong_kind", {"found": "a series", "wanted": "a film"})
     if wanted.kind == "tv" and not release.is_series and not release.complete:
         return Verdict("wrong_kind", {"found": "a film", "wanted": "a series"})

@@ -17,7 +17,7 @@ __all__ = ["ReleaseName", "parse", "to_json"]
 _CHECKSUM = re.compile(r"[\[(]([0-9A-Fa-f]{8})[\])]")
 _SAMPLE = re.compile(r"(?<![^\W_])sample(?![^\W_])", re.IGNORECASE)
 # In front of the whole name or behind it, where it is no word of a title.
-_SAMPLE_OUTSIDE = re.compile(r"^sample[ ._-]+(?=.)|(?<=.)[ ._-]sample$", re.IGNORECASE)
+_SAMPLE_OUTSIDE = re.compile(r"^sample-(?=.)|(?<=.)[ ._-]sample$", re.IGNORECASE)
 _PROPER = re.compile(r"(?<![^\W_])proper(?![^\W_])", re.IGNORECASE)
 _REPACK = re.compile(r"(?<![^\W_])(?:repack\d?|rerip)(?![^\W_])", re.IGNORECASE)
 _REAL = re.compile(r"(?<![^\W_])REAL(?![^\W_])")
@@ -70,7 +70,7 @@ def _facts(
     ]
     languages, subtitles = find_languages(tail, f"{wide} {group or ''}", group)
     version = _VERSION.search(body)
-    if "episodes" in number.assumed:
+    if "episodes" in number.assumed or (number.seasons and not number.episodes):
         others = (*others, read_title(body[: number.end]))
     return ReleaseName(
         raw=raw,

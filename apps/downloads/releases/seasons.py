@@ -49,7 +49,10 @@ def season_before(text: str, end: int) -> Numbering | None:
 
 
 def _is_pack(found: re.Match[str]) -> bool:
+    """Not “Series 7” in front of everything, nor “Seasons 2019”: those are titles. S2019 is a season of its own."""
     first = _seasons(found)[0]
+    if found["w"]:
+        return first < _MOST and found.start() > 0
     return first < _MOST or YEAR.fullmatch(str(first)) is not None
 
 
