@@ -1,10 +1,14 @@
 """Who may run a job, and how it ends: every change of a job's state is one conditional statement.
 
 A claim writes its own token into `lease`; whoever writes later must still find that token there. So a worker that was taken
-for dead cannot overwrite what its successor did. Locks on several rows are taken in the order of their ids.
+for dead cannot overwrite what its successor did.
+
+Statements over several jobs find each by its primary key, whatever the planner thinks of the table, and lock them in the
+order in which they are given: by id, everywhere, so that no two of them deadlock.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -24,32 +28,30 @@ ATTEMPTS = 4  # the first and three redeliveries (SPEC 8)
 _CLAIM = """
 UPDATE jobs SET status = 'Running', attempts = attempts + 1, lease = %(lease)s, started_at = clock_timestamp(),
     lease_until = clock_timestamp() + %(seconds)s * interval '1 second',
-    sequence = free.sequence, published_at = coalesce(published_at, clock_timestamp())
-FROM (
-    SELECT job.id, message.sequence FROM jobs job
-    JOIN unnest(%(ids)s::uuid[], %(sequences)s::bigint[]) AS message(id, sequence) ON message.id = job.id
-    WHERE job.attempts < %(attempts)s AND (job.run_at IS NULL OR job.run_at <= now())
+    sequence = message.sequence, published_at = coalesce(published_at, clock_timestamp())
+FROM unnest(%(ids)s::uuid[], %(sequences)s::bigint[]) AS message(id, sequence) CROSS JOIN LATERAL (
+    SELECT job.id FROM jobs job
+    WHERE job.id = message.id AND job.attempts < %(attempts)s AND (job.run_at IS NULL OR job.run_at <= now())
       AND (job.status = 'Pending' OR job.status = 'Running' AND job.lease_until < clock_timestamp())
-    ORDER BY job.id FOR NO KEY UPDATE OF job
+    FOR NO KEY UPDATE
 ) free
 WHERE jobs.id = free.id
-RETURNING jobs.*
+RETURNING jobs.id, worker, kind, user_id, payload, request_id, attempts, lease
 """
 _RENEW = """
 UPDATE jobs SET lease_until = clock_timestamp() + %(seconds)s * interval '1 second'
-FROM (
-    SELECT job.id FROM jobs job JOIN unnest(%(ids)s::uuid[], %(leases)s::uuid[]) AS held(id, lease)
-    ON held.id = job.id AND held.lease = job.lease WHERE job.status = 'Running' ORDER BY job.id FOR NO KEY UPDATE OF job
+FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[]) AS held(id, lease) CROSS JOIN LATERAL (
+    SELECT job.id FROM jobs job WHERE job.id = held.id AND job.lease = held.lease AND job.status = 'Running'
+    FOR NO KEY UPDATE
 ) mine
 WHERE jobs.id = mine.id
 """
 _COMPLETE = """
-UPDATE jobs SET status = 'Completed', result = mine.result::jsonb, error = '', finished_at = clock_timestamp(),
+UPDATE jobs SET status = 'Completed', result = held.result::jsonb, error = '', finished_at = clock_timestamp(),
     lease = NULL, lease_until = NULL
-FROM (
-    SELECT job.id, held.result FROM jobs job
-    JOIN unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(results)s::text[]) AS held(id, lease, result)
-    ON held.id = job.id AND held.lease = job.lease WHERE job.status = 'Running' ORDER BY job.id FOR NO KEY UPDATE OF job
+FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(results)s::text[]) AS held(id, lease, result) CROSS JOIN LATERAL (
+    SELECT job.id FROM jobs job WHERE job.id = held.id AND job.lease = held.lease AND job.status = 'Running'
+    FOR NO KEY UPDATE
 ) mine
 WHERE jobs.id = mine.id
 RETURNING jobs.id
@@ -92,13 +94,17 @@ class Finished(NamedTuple):
 
 
 def claim(wanted: Mapping[UUID, int]) -> list[Job]:
-    """Those of the jobs {id: sequence of its message} that are this caller's now; the rest is somebody else's, or over."""
+    """Those of the jobs {id: sequence of its message} that are this caller's now; the rest is somebody else's, or over.
+
+    Only what running it needs is read.
+    """
+    ids = sorted(wanted)
     parameters: dict[str, Any] = {
         "lease": uuid4(),
         "seconds": ENV.job_lease,
         "attempts": ATTEMPTS,
-        "ids": list(wanted),
-        "sequences": list(wanted.values()),
+        "ids": ids,
+        "sequences": [wanted[job_id] for job_id in ids],
     }
     return list(Job.objects.raw(_CLAIM, parameters))
 
@@ -109,6 +115,7 @@ def standing(ids: Sequence[UUID]) -> dict[UUID, Job]:
 
 def renew(jobs: Sequence[Job]) -> None:
     """Push the leases of running jobs ahead."""
+    jobs = sorted(jobs, key=lambda job: job.pk)
     parameters: dict[str, Any] = {
         "seconds": ENV.job_lease,
         "ids": [job.pk for job in jobs],
@@ -120,12 +127,14 @@ def renew(jobs: Sequence[Job]) -> None:
 
 def complete(finished: Sequence[Finished]) -> set[UUID]:
     """Ids of those that were still the caller's. Their users' events are in the same transaction."""
+    finished = sorted(finished, key=lambda item: item.job.pk)
     parameters: dict[str, Any] = {
         "ids": [item.job.pk for item in finished],
         "leases": [item.job.lease for item in finished],
         "results": [item.result for item in finished],
     }
-    with transaction.atomic(), connection.cursor() as cursor:
+    told = any(item.job.user_id is not None for item in finished)
+    with transaction.atomic() if told else nullcontext(), connection.cursor() as cursor:
         cursor.execute(_COMPLETE, parameters)
         done = {row[0] for row in cursor.fetchall()}
         for item in finished:
@@ -174,7 +183,7 @@ def _fail(statement: str, job: Job, reason: str) -> Publication | None:
             return None
         text = _run_hook(rows[0], reason)
         _tell(rows[0], Status.FAILED, reason)
-        if rows[0].user_id is not None:
+        if rows[0].user_id is not None and text != "":
             push.notify(rows[0].user_id, "job_failed", text or reason, job_id=str(job.pk))
     return dead_letter(rows[0])
 

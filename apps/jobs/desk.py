@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from apps.jobs import broker, claims, outbox
 from apps.jobs.models import Job, Status
-from apps.jobs.running import Again, Completed, Failed, Outcome
+from apps.jobs.running import Again, Completed, Ended, Failed, about, bound
 from apps.jobs.streams import JOBS, MAX_DELIVER
 from apps.jobs.threads import Threads, own_connection
 from sokoul import logs
@@ -34,7 +34,7 @@ class Held:
 
     job: Job
     delivery: broker.Delivery
-    future: "Future[Outcome]"
+    future: "Future[Ended]"
 
 
 class Desk:
@@ -83,6 +83,12 @@ class Desk:
             del self.held[held.job.pk]
         self.released.set()
 
+    def log(self, held: Held, outcome: str, **more: Any) -> None:
+        """The line about an end, once the end is written."""
+        took = 1000 * held.future.result().seconds if held.future.done() and not held.future.cancelled() else None
+        with bound(held.job):
+            log.info("job ended", outcome=outcome, duration_ms=took and round(took, 1), **about(held.job), **more)
+
     # --- outcomes of jobs that are held -------------------------------------------------------------------------------
 
     async def complete(self, batch: Sequence[tuple[Held, Completed]]) -> None:
@@ -99,8 +105,7 @@ class Desk:
         for held, _ in batch:
             if held.job.pk in done:
                 await held.delivery.ack()
-            else:
-                log.warning("a job was taken over meanwhile", job_id=str(held.job.pk))
+            self.log(held, "completed" if held.job.pk in done else "taken over")
             self.release(held)
 
     async def settle(self, held: Held, outcome: Again | Failed) -> None:
@@ -123,17 +128,20 @@ class Desk:
                 await held.delivery.nak(delay)
         elif await self.insist(claims.put_back_anew, held.job, error=outcome.error, refund=refund, delay=delay):
             await held.delivery.term()
+        self.log(held, "again", seconds=delay, error=outcome.error)
 
     async def hand_back(self, held: Held) -> None:
         """At shutdown: published anew for another worker, the attempt given back, the old message terminated."""
         try:
             if await self.insist(claims.put_back_anew, held.job, refund=True):
                 await held.delivery.term()
+            self.log(held, "handed back")
         finally:
             self.release(held)
 
     async def _bury(self, held: Held, reason: str) -> None:
         letter = await self.insist(claims.fail, held.job, reason)
+        self.log(held, "failed", error=reason)
         if letter is not None:
             await self._send(letter, held.delivery)
 

@@ -24,13 +24,13 @@ MOST_WAITING = 20_000  # publications that a process holds; beyond them the rela
 
 # The publication may have been overtaken: claimed (which notes the same itself), failed, or published anew.
 _MARK = """
-UPDATE jobs SET published_at = clock_timestamp(), sequence = published.sequence
-FROM (
-    SELECT job.id, message.sequence FROM jobs job
-    JOIN unnest(%(ids)s::uuid[], %(numbers)s::int[], %(dead)s::bool[], %(sequences)s::bigint[])
-        AS message(id, number, dead, sequence) ON message.id = job.id
-    WHERE job.published_at IS NULL AND job.publication = message.number AND (job.status = 'Failed') = message.dead
-    ORDER BY job.id FOR NO KEY UPDATE OF job
+UPDATE jobs SET published_at = clock_timestamp(), sequence = message.sequence
+FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(dead)s::bool[], %(sequences)s::bigint[])
+    AS message(id, number, dead, sequence) CROSS JOIN LATERAL (
+    SELECT job.id FROM jobs job
+    WHERE job.id = message.id AND job.published_at IS NULL AND job.publication = message.number
+      AND (job.status = 'Failed') = message.dead
+    FOR NO KEY UPDATE
 ) published
 WHERE jobs.id = published.id
 """
@@ -91,6 +91,7 @@ def publish(batch: Sequence[Publication]) -> int:
     """
     if not batch:
         return 0
+    batch = sorted(batch, key=lambda item: item.job_id)
     sequences = broker.call(broker.publish([item.message for item in batch]))
     stored = [(item, sequence) for item, sequence in zip(batch, sequences, strict=True) if sequence]
     if stored:

@@ -55,7 +55,7 @@ def handler(worker: str, kind: str, payload: type[P]) -> Callable[[Handle[P]], H
 def failed(worker: str, kind: str) -> Callable[[OnFailed[P]], OnFailed[P]]:
     """Register `on_failed(payload, job, reason)`, run in the transaction that fails the job.
 
-    Where it returns a text, the user is told that instead of the job's own words.
+    Where it returns a text, the user is notified with that instead of the reason; "" means that it has done so itself.
     """
 
     def register(on_failed: OnFailed[P]) -> OnFailed[P]:

@@ -1,7 +1,9 @@
 """Running one handler: what it returned or raised, as the one way on that the worker takes."""
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import close_old_connections, connections
@@ -36,20 +38,33 @@ class Again:
 Outcome = Completed | Failed | Again
 
 
-def run(job: Job) -> Outcome:
-    """Run the handler of a claimed job in this thread; never raises."""
-    with request_id.bound(job.request_id or request_id.new(), job.user_id):
-        about = {"job_id": str(job.pk), "worker": job.worker, "kind": job.kind, "attempt": job.attempts}
-        log.debug("job started", **about)
+class Ended(NamedTuple):
+    """`seconds` that the handler took."""
+
+    outcome: Outcome
+    seconds: float
+
+
+def run(job: Job) -> Ended:
+    """Run the handler of a claimed job in this thread."""
+    with bound(job):
+        log.debug("job started", **about(job))
         began = time.perf_counter()
         close_old_connections()
         try:
-            outcome = _attempt(job)
+            return Ended(_attempt(job), time.perf_counter() - began)
         finally:
             connections.close_all()
-        took = round((time.perf_counter() - began) * 1000, 1)
-        log.info("job ended", outcome=type(outcome).__name__.lower(), duration_ms=took, **about)
-        return outcome
+
+
+def bound(job: Job) -> AbstractContextManager[None]:
+    """What is logged and asked for inside carries the request that asked for the job."""
+    return request_id.bound(job.request_id, job.user_id)
+
+
+def about(job: Job) -> dict[str, Any]:
+    """The fields of a line of the log about a job."""
+    return {"job_id": str(job.pk), "worker": job.worker, "kind": job.kind, "attempt": job.attempts}
 
 
 def _attempt(job: Job) -> Outcome:

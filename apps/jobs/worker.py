@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -17,7 +18,7 @@ from django.db import Error, connection
 from apps.jobs import broker, claims, messages, registry
 from apps.jobs.desk import Desk, Held
 from apps.jobs.models import Job
-from apps.jobs.running import Again, Completed, Outcome, run
+from apps.jobs.running import Again, Completed, Ended, run
 from apps.jobs.streams import JOBS
 from apps.jobs.threads import Threads
 from sokoul import env, logs
@@ -29,6 +30,9 @@ DELAYS = (2.0, 4.0, 8.0)  # seconds before the second, third and fourth attempt 
 DRAIN = 50.0  # seconds that running handlers get at shutdown, of the 60 that all of it may take
 HAND_BACK = 5.0  # seconds to write what was not finished by then
 IDLE = 1.0  # seconds that one wait for messages takes
+LONG = 1.0  # seconds; how long a job is taken to run until some have
+AT_ONCE = 0.02  # seconds within which a job that is fetched should start
+MOST_SEATS = 16  # times the slots
 PAUSE = (0.5, 5.0)  # seconds between looks whether NATS or the database are back: at first, at most
 
 
@@ -41,7 +45,9 @@ class Worker:
         self.name, self.slots = name, slots or ENV.worker_slots
         self.crashed = False
         self._delays, self._drain_seconds = delays, drain
-        self._outcomes: list[tuple[Held, Outcome]] = []
+        self._over: deque[Held] = deque()
+        self._woken = False
+        self._mean = LONG
         self._main: Future[None] | None = None
 
     def run(self) -> None:
@@ -118,8 +124,8 @@ class Worker:
         await self._await_broker()
         while not self._stop.is_set():
             self._desk.released.clear()
-            seats = self.slots - len(self._desk.held)
-            if not seats:
+            seats = self._seats() - len(self._desk.held)
+            if seats <= 0:
                 await self._desk.released.wait()
                 continue
             try:
@@ -168,17 +174,18 @@ class Worker:
     def _begin(self, job: Job, delivery: broker.Delivery) -> None:
         held = Held(job, delivery, self._handlers.submit(run, job))
         self._desk.held[job.pk] = held
-        held.future.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._ended_running, held))
+        held.future.add_done_callback(lambda _: self._note_end(held))
 
-    def _ended_running(self, held: Held) -> None:
-        if self._desk.held.get(held.job.pk) is not held:
-            return  # handed back meanwhile
-        if held.future.cancelled():
-            self._desk.spawn(self._desk.hand_back(held))
-            return
-        error = held.future.exception()
-        self._outcomes.append((held, held.future.result() if error is None else Again(repr(error), None)))
-        self._ready.set()
+    def _note_end(self, held: Held) -> None:
+        """Called in the handler's thread: the loop is woken once for all that ended since it looked."""
+        self._over.append(held)
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._ready.set)
+
+    def _seats(self) -> int:
+        """How many jobs may be here. More than there are slots only while jobs are so short that they start at once."""
+        return int(self.slots * min(MOST_SEATS, max(1.0, AT_ONCE / self._mean)))
 
     async def _await_broker(self) -> None:
         """Until streams and consumers are there as declared."""
@@ -212,11 +219,21 @@ class Worker:
         while True:
             await self._ready.wait()
             self._ready.clear()
-            outcomes, self._outcomes = self._outcomes, []
-            completed = [(held, end) for held, end in outcomes if isinstance(end, Completed)]
-            for held, end in outcomes:
-                if not isinstance(end, Completed):
-                    self._desk.spawn(self._desk.settle(held, end))
+            self._woken = False  # before looking: whoever ends from now on wakes this loop again
+            completed: list[tuple[Held, Completed]] = []
+            while self._over:
+                held = self._over.popleft()
+                if self._desk.held.get(held.job.pk) is not held:
+                    continue  # handed back meanwhile
+                if held.future.cancelled():
+                    self._desk.spawn(self._desk.hand_back(held))
+                    continue
+                outcome, seconds = _end_of(held)
+                self._mean += (seconds - self._mean) / 10
+                if isinstance(outcome, Completed):
+                    completed.append((held, outcome))
+                else:
+                    self._desk.spawn(self._desk.settle(held, outcome))
             if completed:
                 await self._desk.complete(completed)
 
@@ -249,6 +266,11 @@ class Worker:
                 while self._desk.held:
                     self._desk.released.clear()
                     await self._desk.released.wait()
+
+
+def _end_of(held: Held) -> Ended:
+    error = held.future.exception()
+    return held.future.result() if error is None else Ended(Again(repr(error), None), LONG)
 
 
 async def _return(deliveries: Sequence[broker.Delivery]) -> None:

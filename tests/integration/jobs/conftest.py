@@ -15,14 +15,13 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def queue(transactional_db: None, valkey: str, nats: str) -> Iterator[None]:
+def queue(transactional_db: None, valkey: str, nats: str) -> None:
     """The streams as declared, empty."""
     from apps.jobs import broker, streams
 
     broker.call(broker.declare())
     for stream in streams.STREAMS:
         broker.call(broker.purge(stream.name))
-    yield
 
 
 @pytest.fixture

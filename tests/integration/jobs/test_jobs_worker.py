@@ -1,6 +1,7 @@
 """A job's way through JetStream: done, tried again, given up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -50,10 +51,9 @@ def obey_failed(payload: Order, job: Running, reason: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
+def fresh() -> None:
     calls.clear()
     failures.clear()
-    yield
 
 
 def ended(job: Job) -> Job:
@@ -116,4 +116,99 @@ def test_after_the_third_redelivery_a_job_fails(worker: StartWorker, user: Any) 
     [letter] = wait_for(deadletters.letters)
     assert letter.attempts == 4
     assert Event.objects.filter(user=user, type="notification").count() == 1
+    wait_for(lambda: broker.call(broker.extent("JOBS")).messages == 0)
+
+
+def test_a_provider_that_names_a_time_is_obeyed(worker: StartWorker) -> None:
+    worker()
+    job = ended(services.enqueue("scout", "test.obey", {"deeds": ["retry-after"]}))
+    assert job.attempts == 2
+    assert job.finished_at is not None
+    assert (job.finished_at - job.created_at).total_seconds() >= 0.4
+
+
+def test_a_long_wait_is_spent_in_the_row_and_not_in_the_queue(worker: StartWorker) -> None:
+    worker()
+    job = services.enqueue("scout", "test.obey", {"deeds": ["much later"]})
+    wait_for(lambda: Job.objects.get(pk=job.pk).run_at)
+    job.refresh_from_db()
+    assert (job.status, job.attempts, job.publication, job.published_at) == (Status.PENDING, 1, 1, None)
+    wait_for(lambda: broker.call(broker.extent("JOBS")).messages == 0)
+
+
+def test_a_snooze_gives_the_attempt_back(worker: StartWorker) -> None:
+    worker()
+    job = ended(services.enqueue("scout", "test.obey", {"deeds": ["snooze"] * 6}))
+    assert (job.status, job.attempts, len(calls)) == (Status.COMPLETED, 1, 7)
+
+
+def test_a_payload_that_its_kind_refuses_fails_at_once(worker: StartWorker) -> None:
+    worker()
+    job = ended(services.enqueue("scout", "test.obey", {"deeds": "not a list"}))
+    assert (job.status, job.attempts, calls) == (Status.FAILED, 1, [])
+    assert "payload" in job.error
+
+
+def test_a_kind_that_nobody_knows_fails_after_its_attempts(worker: StartWorker) -> None:
+    worker()
+    job = ended(services.enqueue("scout", "test.unheard-of", {}))
+    assert (job.status, job.attempts) == (Status.FAILED, 4)
+
+
+def test_a_failure_hook_may_say_it_better(worker: StartWorker, user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apps.jobs import registry
+
+    monkeypatch.setitem(registry._on_failed, ("scout", "test.obey"), lambda payload, job, reason: "Heat: no release.")
+    worker()
+    job = ended(services.enqueue("scout", "test.obey", {"deeds": ["permanent"]}, user_id=user.pk))
+    assert Event.objects.get(type="notification").data["text"] == "Heat: no release."
+    assert job.error == "There is no such film."
+
+
+def test_a_system_job_tells_nobody(worker: StartWorker) -> None:
+    worker()
+    ended(services.enqueue("scout", "test.obey", {"deeds": ["permanent"]}))
+    wait_for(deadletters.count)
+    assert not Event.objects.exists()
+
+
+def test_a_fault_in_a_failure_hook_does_not_keep_the_job_alive(
+    worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.jobs import registry
+
+    def broken(payload: Order, job: Running, reason: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(registry._on_failed, ("scout", "test.obey"), broken)
+    worker()
+    job = ended(services.enqueue("scout", "test.obey", {"deeds": ["permanent"]}))
+    assert job.status == Status.FAILED
+
+
+def test_the_delays_between_attempts_are_the_plans() -> None:
+    from apps.jobs.worker import DELAYS
+
+    assert DELAYS == (2, 4, 8)
+
+
+def test_the_next_attempt_comes_after_its_delay(worker: StartWorker) -> None:
+    """The delays as the rows show them."""
+    worker(delays=(0.3, 0.6, 0.9))
+    starts = []
+    job = services.enqueue("scout", "test.obey", {"deeds": ["transient"] * 3})
+    for attempt in (1, 2, 3, 4):
+        wait_for(lambda number=attempt: Job.objects.get(pk=job.pk).attempts == number)  # type: ignore[misc]
+        started = Job.objects.get(pk=job.pk).started_at
+        assert started is not None
+        starts.append(started)
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(starts)]
+    assert [gap >= delay for gap, delay in zip(gaps, (0.3, 0.6, 0.9), strict=True)] == [True] * 3
+
+
+def test_ten_thousand_jobs_at_once_are_all_completed(worker: StartWorker) -> None:
+    services.enqueue_many("scout", "noop", [{"number": number} for number in range(10_000)])
+    worker(slots=8)
+    wait_for(lambda: Job.objects.filter(status=Status.COMPLETED).count() == 10_000, 60)
+    assert Job.objects.filter(attempts=1).count() == 10_000
     wait_for(lambda: broker.call(broker.extent("JOBS")).messages == 0)
