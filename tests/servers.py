@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from sokoul.stack.embedded import Nats, Postgres, Server, Valkey
+from sokoul.stack.processes import started_at
 
 FOLDER = Path(tempfile.mkdtemp(prefix="sokoul-tests-"))
 (FOLDER / "data" / "static").mkdir(parents=True)  # WhiteNoise warns when it is not there
@@ -24,6 +25,14 @@ SERVERS: dict[str, Server] = {
     "REDIS_URL": Valkey(FOLDER / "valkey"),
     "NATS_URL": Nats(FOLDER / "nats"),
 }
+
+
+def _sweep() -> None:
+    """Remove the folders of sessions that were killed."""
+    for folder in FOLDER.parent.glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and started_at(int(pid)) is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def start(name: str) -> str:
@@ -51,4 +60,5 @@ def _set_environment() -> None:
     }
 
 
+_sweep()
 _set_environment()
