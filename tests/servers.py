@@ -16,7 +16,8 @@ from pathlib import Path
 from sokoul.stack.embedded import Nats, Postgres, Server, Valkey
 from sokoul.stack.processes import started_at
 
-FOLDER = Path(tempfile.mkdtemp(prefix="sokoul-tests-"))
+_PREFIX = "sokoul-tests-"
+FOLDER = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
 (FOLDER / "data" / "static").mkdir(parents=True)  # WhiteNoise warns when it is not there
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
