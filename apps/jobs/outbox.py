@@ -1,13 +1,14 @@
 """From committed rows to JetStream. The row is the outbox: `published_at` is set once JetStream has acknowledged it.
 
-`publish` has two callers. `hand_over`, on commit, lets a thread of this process do it at once, so that nobody who asks for a
-job waits for NATS; what that misses (NATS down, process killed) the relay finds in the rows.
+`hand_over`, on commit, has it done at once in the background, so that nobody who asks for a job waits for NATS; what that
+misses (NATS down, process killed) the relay finds in the rows and publishes.
 """
 
 import hashlib
 import threading
 from collections import deque
 from collections.abc import Sequence
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -89,11 +90,13 @@ def publish(batch: Sequence[Publication]) -> int:
 
     Blocks, for the broker and the database. Raises BrokerDown and database errors.
     """
-    if not batch:
-        return 0
-    batch = sorted(batch, key=lambda item: item.job_id)
-    sequences = broker.call(broker.publish([item.message for item in batch]))
+    return note(batch, broker.call(broker.publish([item.message for item in batch]))) if batch else 0
+
+
+def note(batch: Sequence[Publication], sequences: Sequence[int]) -> int:
+    """Write into the rows where JetStream keeps what was sent (0: it did not take it); how many it took."""
     stored = [(item, sequence) for item, sequence in zip(batch, sequences, strict=True) if sequence]
+    stored.sort(key=lambda pair: pair[0].job_id)
     if stored:
         parameters: dict[str, Any] = {
             "ids": [item.job_id for item, _ in stored],
@@ -107,38 +110,51 @@ def publish(batch: Sequence[Publication]) -> int:
 
 
 class _Publisher:
-    """The thread behind `hand_over`, started at first need."""
+    """Behind `hand_over`: sends on the broker's loop, notes in a thread of its own."""
 
     def __init__(self) -> None:
         self._waiting: deque[Publication] = deque(maxlen=MOST_WAITING)
-        self._wake = threading.Event()
-        self._start = threading.Lock()
+        self._sent: SimpleQueue[tuple[list[Publication], list[int]]] = SimpleQueue()
+        self._woken = False
         self._thread: threading.Thread | None = None
 
     def put(self, batch: Sequence[Publication]) -> None:
         self._waiting.extend(batch)
-        self._wake.set()
-        with self._start:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="publisher", daemon=True)
-                self._thread.start()
+        if not self._woken:
+            self._woken = True
+            broker.submit(self._send())
 
-    def _serve(self) -> None:
-        while self._wake.wait():
-            self._wake.clear()
+    async def _send(self) -> None:
+        """One batch after another: what comes meanwhile is the next one."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._note, name="publisher", daemon=True)
+            self._thread.start()
+        while True:
             try:
-                self._drain()
-            except (broker.BrokerDown, DatabaseError, InterfaceError) as error:
+                await self._send_waiting()
+            except broker.BrokerDown as error:
                 self._waiting.clear()
-                log.warning("left to the relay", error=f"{type(error).__name__} {error}")
-            except Exception:
-                log.exception("left to the relay")
-            finally:
-                connection.close()
+                log.warning("left to the relay", error=str(error))
+            self._woken = False  # before the last look: whoever comes from now on wakes this again
+            if not self._waiting:
+                return
 
-    def _drain(self) -> None:
+    async def _send_waiting(self) -> None:
         while self._waiting:
-            publish([self._waiting.popleft() for _ in range(min(broker.BATCH, len(self._waiting)))])
+            batch = [self._waiting.popleft() for _ in range(min(broker.BATCH, len(self._waiting)))]
+            self._sent.put((batch, await broker.publish([item.message for item in batch])))
+
+    def _note(self) -> None:
+        while True:
+            try:
+                note(*self._sent.get())
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("publication not noted, the relay repeats it", error=str(error))
+            except Exception:
+                log.exception("publication not noted, the relay repeats it")
+            finally:
+                if self._sent.empty():
+                    connection.close()
 
 
 _publisher = _Publisher()

@@ -55,6 +55,7 @@ class Relay:
             (reconciling.republish_lost, lease / 2),
             (reconciling.sweep, 2 * lease),
         ]
+        self._failing: set[str] = set()
         self._next = [0.0] * len(self._parts)
 
     def run(self, stop: threading.Event) -> None:
@@ -74,16 +75,18 @@ class Relay:
                 self._guarded(part)
 
     def _guarded(self, part: Callable[[], int]) -> None:
+        name = part.__name__.lstrip("_")
         try:
             if count := part():
-                log.info("relay", part=part.__name__.lstrip("_"), count=count)
-        except broker.BrokerDown as error:
-            log.warning("relay waits for NATS", part=part.__name__, error=str(error))
-        except Error as error:
+                log.info("relay", part=name, count=count)
+            self._failing.discard(name)
+        except (broker.BrokerDown, Error) as error:
             connection.close()
-            log.warning("relay waits for the database", part=part.__name__, error=str(error))
+            if name not in self._failing:  # once an outage
+                log.warning("relay waits", part=name, error=str(error))
+            self._failing.add(name)
         except Exception:
-            log.exception("a part of the relay failed", part=part.__name__)
+            log.exception("a part of the relay failed", part=name)
 
 
 def _publish_all() -> int:

@@ -47,13 +47,12 @@ def enqueue(
         "run_at": run_at,
         "request_id": request_id.current(),
     }
-    with transaction.atomic():
-        if job_id is None:
-            job, created = Job.objects.create(**fields), True
-        else:
-            job, created = Job.objects.get_or_create(id=job_id, defaults=fields)
-        if created and (run_at is None or run_at <= now()):
-            transaction.on_commit(lambda: outbox.hand_over([outbox.outgoing(job)]))
+    if job_id is None:
+        job, created = Job.objects.create(**fields), True
+    else:
+        job, created = Job.objects.get_or_create(id=job_id, defaults=fields)
+    if created and (run_at is None or run_at <= now()):
+        transaction.on_commit(lambda: outbox.hand_over([outbox.outgoing(job)]))
     return job
 
 
