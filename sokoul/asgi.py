@@ -4,7 +4,10 @@ Django's ASGI handler costs three to eight times what this does (a thread hop fo
 pool for each request); the bridge has one bounded pool and one hop.
 """
 
+# ruff: noqa: E402 - Django has to be set up before its applications are imported
+
 import os
+from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sokoul.settings")
 
@@ -12,15 +15,16 @@ from django.core.wsgi import get_wsgi_application
 
 wsgi = get_wsgi_application()
 
-from apps.accounts.websocket import authenticate
+from apps.accounts.websocket import authenticate, living
 from apps.downloads import streaming
 from apps.feed.consumer import FeedConsumer
 from sokoul.env import ENV
+from sokoul.server.asgi_types import App
 from sokoul.server.bridge import Bridge
 from sokoul.server.router import Router
 
 application = Router(
-    websocket=FeedConsumer.as_asgi(authenticate=authenticate),
+    websocket=cast(App, FeedConsumer.as_asgi(authenticate=authenticate, living=living)),
     # Health has threads of its own: it answers while everything else waits for a frozen part.
     streams={
         streaming.ROUTE: streaming.application,

@@ -62,3 +62,8 @@ def _use(jti: uuid.UUID) -> bool:
         _used[jti] = now + LIFETIMES[Kind.TICKET]
     # False: another process was first. None: Redis did not answer.
     return cache.add(f"ws-ticket:{jti.hex}", 1, LIFETIMES[Kind.TICKET]) is not False
+
+
+def living(user_ids: list[int]) -> set[int]:
+    """Those whose account is there and active: nobody else may keep a socket open."""
+    return set(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True))

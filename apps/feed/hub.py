@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -11,15 +11,17 @@ import redis
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from apps.feed import replay
-from apps.feed.presence import REFRESH, Presence, client
+from apps.feed.presence import Presence, client
 from apps.feed.push import CHANNEL
 from sokoul import logs
 
 log = logs.logger(__name__)
-HEAL_EVERY = 5.0  # seconds between looks at the rows for hints that were lost
-HEAL_WITHOUT_REDIS = 1.0
+HEAL_EVERY = 2.0  # seconds between looks at the rows for hints that were lost
+HEAL_WITHOUT_HINTS = 0.5  # the same while hints are being lost
+REFRESH = 20.0  # seconds between two signs of life of the sockets, and looks whether their people may still be here
 _threads = ThreadPoolExecutor(4, thread_name_prefix="feed")
 T = TypeVar("T")
+Living = Callable[[list[int]], set[int]]
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
@@ -40,10 +42,11 @@ class Socket(Protocol):
 
     def tell(self, text: str, event_id: int = 0) -> None: ...
     def heal(self) -> None: ...
+    def expire(self) -> None: ...
 
 
 class Hub:
-    """`join` and `leave` from the event loop; it listens as long as it has sockets."""
+    """`join` and `leave` from the event loop; from the first socket on it listens for good."""
 
     def __init__(self) -> None:
         self._sockets: dict[int, set[Socket]] = defaultdict(set)
@@ -51,12 +54,18 @@ class Hub:
         self._redis = client()
         self.presence = Presence(self._redis)
         self._hearing = asyncio.Event()
+        self._losing = False
+        self._living: Living = set
 
-    async def join(self, socket: Socket) -> None:
-        """From here on the socket is told; returns when hints are being heard, or cannot be for now."""
+    async def join(self, socket: Socket, living: Living) -> None:
+        """From here on the socket is told; returns when hints are being heard, or cannot be for now.
+
+        `living` tells which of some people may still have sockets.
+        """
+        self._living = living
         self._sockets[socket.user_id].add(socket)
         if not self._tasks:
-            self._tasks = [asyncio.create_task(task()) for task in (self._listen, self._heal, self._refresh)]
+            self._tasks = [asyncio.create_task(_forever(part)) for part in (self._listen, self._heal, self._refresh)]
         try:
             async with asyncio.timeout(1.0):
                 await self._hearing.wait()
@@ -69,69 +78,91 @@ class Hub:
             del self._sockets[socket.user_id]
 
     async def _listen(self) -> None:
-        while True:
-            try:
-                async with self._redis.pubsub(ignore_subscribe_messages=False) as subscription:
-                    await subscription.subscribe(CHANNEL)
-                    while True:
-                        message = await subscription.get_message(timeout=30.0)
-                        if message and message["type"] == "subscribe":
-                            self._hearing.set()
-                        elif message and message["type"] == "message":
-                            self._hand_out(message["data"])
-            except (redis.RedisError, OSError) as error:
-                self._hearing.clear()
-                log.warning("no hints, sockets are served from the rows", error=type(error).__name__)
-                await asyncio.sleep(1.0)
+        try:
+            async with self._redis.pubsub() as subscription:
+                await subscription.subscribe(CHANNEL)
+                while True:
+                    message = await subscription.get_message(timeout=30.0)
+                    if message and message["type"] == "subscribe":
+                        self._hearing.set()
+                        await self.presence.refresh()  # a Redis that was restarted knows of nobody
+                    elif message and message["type"] == "message":
+                        await self._hand_out(message["data"])
+        except (redis.RedisError, OSError) as error:
+            log.warning("no hints, sockets are served from the rows", error=type(error).__name__)
+        finally:
+            self._hearing.clear()
 
-    def _hand_out(self, data: bytes) -> None:
+    async def _hand_out(self, data: bytes) -> None:
+        """In the order in which they came: the next hint waits until this one is told."""
         hint = orjson.loads(data)
         message, user_id, after = hint["message"], hint["user_id"], hint.get("after")
         event_id = int(message.get("id", 0))
         text = replay.text_of(message)
         if user_id is None:
-            self._broadcasting = asyncio.ensure_future(self._broadcast(text, event_id))
+            await self._broadcast(text, event_id)
             return
         for socket in list(self._sockets.get(user_id, ())):
-            if event_id and after is not None and socket.last_id < after:
-                socket.heal()  # a hint was lost; the rows have it, and this one too
-            else:
-                socket.tell(text, event_id)
+            _tell(socket, text, event_id, after)
 
     async def _broadcast(self, text: str, event_id: int) -> None:
         """To everybody, but to those who missed an earlier event that one first."""
         try:
-            own, _ = await in_thread(replay.newest, list(self._sockets))
+            newest = await in_thread(replay.newest, list(self._sockets), event_id)
         except (DatabaseError, InterfaceError):
-            own = {}
+            return  # found by the next look at the rows
         for user_id, sockets in list(self._sockets.items()):
             for socket in list(sockets):
-                if socket.last_id < own.get(user_id, 0):
-                    socket.heal()
-                else:
-                    socket.tell(text, event_id)
+                _tell(socket, text, event_id, newest.get(user_id, event_id))
 
     async def _heal(self) -> None:
         """Find readers who missed the last hint, which no later one has shown yet."""
-        while True:
-            await asyncio.sleep(HEAL_EVERY if self._hearing.is_set() else HEAL_WITHOUT_REDIS)
-            users = list(self._sockets)
-            if not users:
-                continue
-            try:
-                own, everybody = await in_thread(replay.newest, users)
-            except (DatabaseError, InterfaceError):
-                continue
-            for user_id in users:
-                newest = max(own.get(user_id, 0), everybody)
-                for socket in list(self._sockets.get(user_id, ())):
-                    if socket.last_id < newest:
-                        socket.heal()
+        lossy = self._losing or not self._hearing.is_set()
+        await asyncio.sleep(HEAL_WITHOUT_HINTS if lossy else HEAL_EVERY)
+        try:
+            newest = await in_thread(replay.newest, list(self._sockets))
+        except (DatabaseError, InterfaceError):
+            return
+        behind = [
+            socket
+            for user_id, event_id in newest.items()
+            for socket in self._sockets.get(user_id, ())
+            if socket.last_id < event_id
+        ]
+        self._losing = bool(behind)
+        for socket in behind:
+            socket.heal()
 
     async def _refresh(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH)
-            await self.presence.refresh()
+        await asyncio.sleep(REFRESH)
+        await self.presence.refresh()
+        users = list(self._sockets)
+        try:
+            living = await in_thread(self._living, users)
+        except (DatabaseError, InterfaceError):
+            return
+        for user_id in set(users) - living:
+            for socket in list(self._sockets.get(user_id, ())):
+                socket.expire()
+
+
+def _tell(socket: Socket, text: str, event_id: int, after: int | None) -> None:
+    """`after`: the event before, which a socket that was not told it reads from the rows, together with this one."""
+    if event_id and after is not None and socket.last_id < after:
+        socket.heal()
+    else:
+        socket.tell(text, event_id)
+
+
+async def _forever(part: Callable[[], Awaitable[None]]) -> None:
+    """One fault, whatever it is, must not leave every socket of the process without news."""
+    while True:
+        try:
+            await part()
+        except Exception:
+            log.exception("a part of the feed failed, it goes on")
+        if part.__name__ == "_listen":
+            await asyncio.sleep(1.0)
 
 
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}

@@ -1,5 +1,6 @@
 """At most 100 sockets of one person, counted atomically across all processes."""
 
+import asyncio
 import time
 import uuid
 
@@ -13,24 +14,34 @@ from sokoul.env import ENV
 log = logs.logger(__name__)
 MOST = 100
 STALE = 90  # seconds after which the entry of a process that died no longer counts
-REFRESH = 30  # seconds between two signs of life
+AT_ONCE = 8  # questions to Redis under way; the other sockets that open queue for them
+BLIND = 2.0  # seconds that Redis is not asked again once it did not answer
 
-# Removes what is stale, then takes a place if one is free. Time by the server's own clock.
+# Both by the server's own clock. The first removes what is stale, then takes a place if one is free.
 _TAKE = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 1 end
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1
 """
+_REFRESH = """
+local now = tonumber(redis.call('TIME')[1])
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[i]) end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return 1
+"""
 
 
 def client() -> redis.asyncio.Redis:
-    """Of the running event loop; short patience, for nothing here may wait on a dead Redis."""
-    return redis.asyncio.Redis.from_url(
-        ENV.redis_url, socket_connect_timeout=0.3, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
-    )
+    """Of the running event loop; short patience, for nothing here may wait on a dead Redis.
+
+    A connection that Redis has closed is replaced once; a question that it did not answer is not put again.
+    """
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    return redis.asyncio.Redis.from_url(ENV.redis_url, socket_connect_timeout=0.5, socket_timeout=1.0, retry=retry)
 
 
 class Presence:
@@ -39,7 +50,10 @@ class Presence:
     def __init__(self, connection: redis.asyncio.Redis) -> None:
         self._redis = connection
         self._take = connection.register_script(_TAKE)
+        self._refresh = connection.register_script(_REFRESH)
         self._mine: dict[int, set[str]] = {}
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._blind_until = 0.0
 
     async def take(self, user_id: int) -> str | None:
         """A place to give back later; None when there is none left."""
@@ -48,33 +62,48 @@ class Presence:
             return None
         mine.add(place)  # before the first await: counted even while Redis is asked
         try:
-            free = await self._take(keys=[_key(user_id)], args=[place, STALE, MOST])
-        except (redis.RedisError, OSError) as error:
-            log.warning("sockets are counted by each process alone", error=type(error).__name__)
-            return place
-        if not free:
+            if await self._is_free(user_id, place):
+                return place
+        except asyncio.CancelledError:
             self._forget(user_id, place)
-            return None
-        return place
+            raise
+        self._forget(user_id, place)
+        return None
+
+    async def _is_free(self, user_id: int, place: str) -> bool:
+        async with self._turn:
+            if time.monotonic() < self._blind_until:
+                return True
+            try:
+                return bool(await self._take(keys=[_key(user_id)], args=[place, STALE, MOST]))
+            except (redis.RedisError, OSError) as error:
+                self._blind_until = time.monotonic() + BLIND
+                log.warning("sockets are counted by each process alone", error=type(error).__name__)
+                return True
 
     async def give_back(self, user_id: int, place: str) -> None:
         self._forget(user_id, place)
-        try:
-            await self._redis.zrem(_key(user_id), place)
-        except (redis.RedisError, OSError):
-            return  # it goes stale by itself
+        await self._remove(user_id, {place})
 
     async def refresh(self) -> None:
-        """Show that every socket of this process still lives."""
-        now = int(time.time())
-        try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for user_id, places in self._mine.items():
-                    pipeline.zadd(_key(user_id), dict.fromkeys(places, now), xx=True)
-                    pipeline.expire(_key(user_id), STALE)
-                await pipeline.execute()
-        except (redis.RedisError, OSError):
-            return
+        """Show that every socket of this process still lives, also to a Redis that has forgotten it."""
+        shown = {user_id: set(places) for user_id, places in self._mine.items()}
+        for user_id, places in shown.items():
+            try:
+                await self._refresh(keys=[_key(user_id)], args=[STALE, *places])
+            except (redis.RedisError, OSError):
+                return
+            if gone := places - self._mine.get(user_id, set()):  # left while they were shown
+                await self._remove(user_id, gone)
+
+    async def _remove(self, user_id: int, places: set[str]) -> None:
+        async with self._turn:
+            if time.monotonic() < self._blind_until:
+                return  # they go stale by themselves
+            try:
+                await self._redis.zrem(_key(user_id), *places)
+            except (redis.RedisError, OSError):
+                self._blind_until = time.monotonic() + BLIND
 
     def _forget(self, user_id: int, place: str) -> None:
         places = self._mine.get(user_id, set())

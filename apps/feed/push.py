@@ -5,6 +5,7 @@ not through a channel layer: one PUBLISH from any thread, one subscription a web
 """
 
 import functools
+import time
 from typing import Any
 
 import orjson
@@ -19,19 +20,26 @@ from sokoul.env import ENV
 
 log = logs.logger(__name__)
 CHANNEL = "feed"
+SILENCE = (
+    1.0  # seconds without hints after one that Redis did not take: whoever has much to tell does not wait each time
+)
 # Two-key advisory locks live apart from one-key ones; both numbers are only names.
 _EVERYBODY, _ONE = 0x50_4B_01, 0x50_4B_02
+_silent_until = 0.0
 
 
 @functools.cache
 def _redis() -> redis.Redis:
-    return redis.Redis.from_url(
-        ENV.redis_url, socket_connect_timeout=0.3, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)
-    )
+    """A connection that Redis has closed is replaced once; one that does not answer is not waited for twice."""
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    return redis.Redis.from_url(ENV.redis_url, socket_connect_timeout=0.3, socket_timeout=0.5, retry=retry)
 
 
 def _order(user_id: int | None) -> None:
-    """Make ids ascend in commit order for every reader: writers to one person queue, a broadcast queues with everybody."""
+    """Make ids ascend in commit order for every reader: writers to one person queue, a broadcast queues with everybody.
+
+    The lock is held until the transaction ends: tell people last, and several people in the order of their ids.
+    """
     with connection.cursor() as cursor:
         if user_id is None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_EVERYBODY])
@@ -46,15 +54,15 @@ def record(user_id: int | None, type: str, data: dict[str, Any]) -> Event:
     """Write an event for one person, or for everybody (None), and tell the sockets on commit."""
     with transaction.atomic():
         _order(user_id)
-        after = _newest(user_id) if user_id is not None else None
+        after = _newest(user_id)
         event = Event.objects.create(user_id=user_id, type=type, data=data)
         message = {"id": event.pk, "type": type, "at": event.at, "data": data}
         transaction.on_commit(lambda: _hint(user_id, message, after))
     return event
 
 
-def _newest(user_id: int) -> int:
-    """The event before this one, as its reader sees it: a socket that has not been told it has missed a hint."""
+def _newest(user_id: int | None) -> int:
+    """The event before this one, as its reader sees it (None: the broadcast before): who was not told that missed a hint."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT greatest((SELECT max(id) FROM events WHERE user_id = %s),"
@@ -75,8 +83,12 @@ def progress(user_id: int, data: dict[str, Any]) -> None:
 
 
 def _hint(user_id: int | None, message: dict[str, Any], after: int | None = None) -> None:
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return
     hint = {"user_id": user_id, "after": after, "message": message}
     try:
         _redis().publish(CHANNEL, orjson.dumps(hint, option=orjson.OPT_UTC_Z))
     except redis.RedisError as error:
+        _silent_until = time.monotonic() + SILENCE
         log.warning("no hint sent, sockets will read the rows", error=type(error).__name__)

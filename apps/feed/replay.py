@@ -1,39 +1,75 @@
-"""Events as rows: what a reader missed."""
+"""Events as rows: what a reader missed.
 
-from datetime import timedelta
+Ids ascend in commit order for each reader (`push.record`), so "everything after this id" is exact. A position is any id: a
+reader may stand at an event that it was not told, as long as nothing after it is too old to be replayed.
+"""
+
+from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db.models import Max, Q
-from django.utils import timezone
+from django.db import connection
 
-from apps.feed.models import Event
+PAGE = 500  # events read at once
 
-KEPT = timedelta(hours=24)  # how far back a replay goes (SPEC 7)
-MOST = 1000  # events of one replay; whoever missed more starts from a snapshot
+# Everything after the newest event of more than 24 hours ago (SPEC 7) is still there: `prune` leaves that one.
+_HORIZON = "coalesce((SELECT id FROM events WHERE at <= now() - interval '24 hours' ORDER BY at DESC, id DESC LIMIT 1), 0)"
+_NEWEST = f"""SELECT greatest({_HORIZON}, (SELECT max(id) FROM events WHERE user_id = %s),
+    (SELECT max(id) FROM events WHERE user_id IS NULL))"""  # noqa: S608 - constants only
+_KNOWN = f"SELECT %s BETWEEN {_HORIZON} AND (SELECT coalesce(max(id), 0) FROM events)"  # noqa: S608
+_AFTER = """
+(SELECT id, type, at, data FROM events WHERE user_id = %(user)s AND id > %(id)s ORDER BY id LIMIT %(most)s)
+UNION ALL
+(SELECT id, type, at, data FROM events WHERE user_id IS NULL AND id > %(id)s ORDER BY id LIMIT %(most)s)
+ORDER BY id LIMIT %(most)s
+"""
+_NEWEST_OF = """
+SELECT reader, greatest((SELECT max(id) FROM events WHERE user_id = reader AND id < %(before)s),
+    (SELECT max(id) FROM events WHERE user_id IS NULL AND id < %(before)s), 0)
+FROM unnest(%(readers)s::bigint[]) reader
+"""
+# Notifications are a person's history; the rest has been told.
+_PRUNE = f"DELETE FROM events WHERE type <> 'notification' AND id < {_HORIZON}"  # noqa: S608
 
 
 def text_of(message: dict[str, Any]) -> str:
     return orjson.dumps(message, option=orjson.OPT_UTC_Z).decode()
 
 
-def known(user_id: int, event_id: int) -> bool:
-    """Whether a replay from this event would be complete: it is this reader's, and young enough."""
-    return (
-        Event.objects.filter(Q(user_id=user_id) | Q(user_id=None), pk=event_id, at__gt=timezone.now() - KEPT).exists()
-        and Event.objects.filter(Q(user_id=user_id) | Q(user_id=None), pk__gt=event_id)[:MOST].count() < MOST
-    )
+def position(user_id: int) -> int:
+    """Where a reader stands who knows the present state: what is told later has a higher id."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST, [user_id])
+        return int(cursor.fetchone()[0])
+
+
+def known(event_id: int) -> bool:
+    """Whether a replay from this position would be complete."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [event_id])
+        return bool(cursor.fetchone()[0])
 
 
 def after(user_id: int, event_id: int) -> list[tuple[int, str]]:
-    """(id, message) of everything that this reader should have seen since, in order."""
-    rows = Event.objects.filter(Q(user_id=user_id) | Q(user_id=None), pk__gt=event_id).order_by("pk")[:MOST]
-    return [(row.pk, text_of({"id": row.pk, "type": row.type, "at": row.at, "data": row.data})) for row in rows]
+    """(id, message) of what this reader should have been told since, in order; PAGE of them at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AFTER, {"user": user_id, "id": event_id, "most": PAGE})
+        return [(row[0], _message(*row)) for row in cursor.fetchall()]
 
 
-def newest(user_ids: list[int]) -> tuple[dict[int, int], int]:
-    """({person: id of the newest own event}, id of the newest broadcast): who may have missed a hint."""
-    recent = Event.objects.filter(at__gt=timezone.now() - timedelta(minutes=2))
-    own = recent.filter(user_id__in=user_ids).values_list("user_id").annotate(newest=Max("id"))
-    everybody = recent.filter(user_id=None).aggregate(newest=Max("id"))["newest"]
-    return dict(own), int(everybody or 0)
+def _message(event_id: int, type: str, at: datetime, data: str) -> str:
+    return text_of({"id": event_id, "type": type, "at": at, "data": orjson.Fragment(data)})
+
+
+def newest(user_ids: list[int], before: int = 2**63 - 1) -> dict[int, int]:
+    """{reader: id of the newest event (older than `before`) that they should have been told}."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST_OF, {"readers": user_ids, "before": before})
+        return dict(cursor.fetchall())
+
+
+def prune() -> int:
+    """Forget what no replay reaches; how many events."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PRUNE)
+        return int(cursor.rowcount)

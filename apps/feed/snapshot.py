@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Max, Q
-
+from apps.feed import replay
 from apps.feed.models import Event
 
 UNREAD = 50  # notifications in a snapshot, at most
@@ -18,17 +17,11 @@ def provider(name: str, provide: Callable[[int], list[dict[str, Any]]]) -> None:
 
 def unread(user_id: int) -> list[dict[str, Any]]:
     rows = Event.objects.filter(user_id=user_id, type="notification", read_at=None).order_by("-id")[:UNREAD]
-    return [{"id": row.pk, "at": row.at, **row.data} for row in rows]
-
-
-def last_event_id(user_id: int) -> int:
-    """The newest event of this person; what is told later has a higher id."""
-    newest = Event.objects.filter(Q(user_id=user_id) | Q(user_id=None)).aggregate(newest=Max("id"))["newest"]
-    return int(newest or 0)
+    return [{**row.data, "id": row.pk, "at": row.at} for row in rows]
 
 
 def take(user_id: int) -> dict[str, Any]:
-    """The event id is read first: whatever changes meanwhile is told as well, and telling twice is harmless."""
-    last = last_event_id(user_id)
+    """The position is read first: whatever changes meanwhile is told as well, and telling twice is harmless."""
+    last = replay.position(user_id)
     state = {name: provide(user_id) for name, provide in _providers.items()}
     return {"last_event_id": last, "notifications": unread(user_id), **state}

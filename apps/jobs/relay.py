@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from django.db import Error, connection, transaction
 
+from apps.feed import replay
 from apps.jobs import broker, outbox, reconciling, registry
 from apps.jobs.models import Job
 from sokoul import logs
@@ -54,6 +55,7 @@ class Relay:
             (reconciling.rescue_lapsed, lease / 2),
             (reconciling.republish_lost, lease / 2),
             (reconciling.sweep, 2 * lease),
+            (replay.prune, 3600.0),
         ]
         self._failing: set[str] = set()
         self._next = [0.0] * len(self._parts)

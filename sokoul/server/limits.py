@@ -35,7 +35,8 @@ class Limits:
     # WebSockets: a PING this often, and the end when neither PONG nor message has come this long after one (SPEC 7).
     ping_seconds: float = 30.0
     pong_seconds: float = 30.0
-    message_size: int = 64 * 1024
+    # A feed's client sends a few bytes; what is longer is answered with an error as long as it is no larger than a request.
+    message_size: int = MIB + 64 * 1024
     # A refused body is still read, so that a client which sends before it listens can read why; up to this.
     discard_seconds: float = 10.0
     discard_size: int = 256 * MIB

@@ -32,6 +32,7 @@ QUICK = {
     "discard_seconds": 5,
     "ping_seconds": 0.3,
     "pong_seconds": 2.0,
+    "message_size": 64 * 1024,
 }
 
 
