@@ -46,6 +46,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "sokoul.request_id.middleware",
     "django.middleware.security.SecurityMiddleware",
+    "sokoul.security.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -55,7 +56,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "sokoul.pages.Faults",
 ]
+CSRF_FAILURE_VIEW = "sokoul.pages.csrf_failure"
 ROOT_URLCONF = "sokoul.urls"
 ASGI_APPLICATION = "sokoul.asgi.application"
 APPEND_SLASH = False
@@ -70,6 +73,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
+                "apps.feed.pages.bell",
             ]
         },
     }

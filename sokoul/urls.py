@@ -22,3 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include((api, "v1"))),
     path("app/", include((pages, "app"))),
 ]
+
+handler400 = "sokoul.pages.bad_request"
+handler403 = "sokoul.pages.forbidden"
+handler404 = "sokoul.pages.not_found"
+handler500 = "sokoul.pages.server_error"

@@ -15,6 +15,7 @@ from apps.accounts.forms import SignInForm, SignUpForm
 from apps.accounts.models import User
 from sokoul.client_ip import client_ip
 from sokoul.errors import problem_response
+from sokoul.pages import signed_in
 
 
 class SignIn(LoginView):
@@ -41,6 +42,16 @@ def register(request: HttpRequest) -> HttpResponse:
         login(request, user)
         return redirect(_next(request))
     return render(request, "accounts/register.html", {"form": form, "next": _next(request)})
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
+    if request.method == "POST":
+        services.change_profile(request.user, {"language": request.POST.get("language", "")}, ip=client_ip(request))
+        return redirect("app:profile")
+    return render(request, "accounts/profile.html", {"languages": settings.LANGUAGES})
 
 
 @require_POST

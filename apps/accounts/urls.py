@@ -18,5 +18,6 @@ pages: list[URLPattern] = [
     path("login", html.SignIn.as_view(), name="login"),
     path("register", html.register, name="register"),
     path("logout", html.sign_out, name="logout"),
+    path("profile", html.profile, name="profile"),
     path("ticket", html.ticket, name="ticket"),
 ]

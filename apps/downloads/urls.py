@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path
 
+from apps.downloads import pages as html
 from apps.downloads import search_views, views
 
 api: list[URLPattern] = [
@@ -15,4 +16,16 @@ api: list[URLPattern] = [
     path("library", views.LibraryView.as_view()),
     *search_views.api,
 ]
-pages: list[URLPattern] = []
+pages: list[URLPattern] = [
+    path("titles/<int:media_id>", html.title_by_id, name="title-by-id"),
+    path("titles/<int:media_id>/<str:slug>", html.title, name="title"),
+    path("releases/<int:media_id>", html.releases, name="releases"),
+    path("releases/<int:media_id>/find", html.find_releases, name="find-releases"),
+    path("downloads", html.downloads, name="downloads"),
+    path("downloads/start/<int:media_id>", html.start, name="start"),
+    path("downloads/<int:download_id>", html.card, name="download"),
+    path("downloads/<int:download_id>/<slug:verb>", html.act, name="act"),
+    path("library", html.library, name="library"),
+    path("play/<int:download_id>", html.play_download, name="play-download"),
+    path("play/<int:download_id>/<int:index>", html.play, name="play"),
+]

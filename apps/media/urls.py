@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path
 
+from apps.media import pages as html
 from apps.media import posters, views
 
 api: list[URLPattern] = [
@@ -12,4 +13,10 @@ api: list[URLPattern] = [
     path("watch-history", views.WatchHistory.as_view()),
     path("posters/<str:size>/<str:file>", posters.serve),
 ]
-pages: list[URLPattern] = []
+pages: list[URLPattern] = [
+    path("", html.home, name="home"),
+    path("favourites", html.favourites, name="favourites"),
+    path("favourites/<int:media_id>", html.like, name="like"),
+    path("history", html.history, name="history"),
+    path("watched/<int:media_id>", html.watched, name="watched"),
+]

@@ -1,5 +1,7 @@
 """Numbers for people, and icons."""
 
+import re
+
 from django import template
 from django.templatetags.static import static
 from django.utils.formats import number_format
@@ -67,3 +69,16 @@ def minutes(value: float | None) -> str:
 def icon(name: str) -> SafeString:
     """A symbol of static/icons.svg; it says nothing that the text beside it does not say."""
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name)
+
+
+@register.filter
+def cut_folders(path: str) -> str:
+    """The file's name without the folders before it."""
+    return path.rpartition("/")[2]
+
+
+@register.filter
+def episode_code(path: str) -> str:
+    """S01E02 of a file that was filed as an episode, else nothing."""
+    found = re.search(r"S\d{2,}(?:E\d{2,})+", cut_folders(path)) if path.startswith("Series/") else None
+    return found[0] if found else ""

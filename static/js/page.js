@@ -1,0 +1,105 @@
+// What every page does: notices, questions before deleting, the "/" key, the bell, and searches that have ended.
+
+const TOAST_SECONDS = 8;
+const toasts = document.getElementById("toasts");
+const bell = document.getElementById("bell");
+const unread = document.getElementById("unread");
+const endedJobs = new Set();
+
+// Notices
+
+function close(toast) {
+  toast.remove();
+}
+
+function hold(toast) {
+  const isFault = toast.classList.contains("error");
+  if (!isFault) setTimeout(() => close(toast), TOAST_SECONDS * 1000);
+}
+
+export function notice(text, level = "success") {
+  const toast = document.createElement("div");
+  const words = document.createElement("p");
+  toast.className = `toast ${level}`;
+  words.textContent = text;
+  toast.append(words);
+  toasts.replaceChildren(toast);
+  setTimeout(() => close(toast), TOAST_SECONDS * 1000);
+}
+
+toasts.querySelectorAll(".toast").forEach(hold);
+toasts.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close]")) close(event.target.closest(".toast"));
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target === toasts) toasts.querySelectorAll(".toast").forEach(hold);
+});
+for (const failure of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(failure, () => notice(document.body.dataset.offline, "error"));
+}
+
+// Questions before something is lost
+
+document.addEventListener("htmx:confirm", (event) => {
+  const asked = event.target.closest("[data-ask]");
+  const dialog = document.getElementById("ask");
+  if (!asked || !dialog || !event.detail.triggeringEvent) return;
+  event.preventDefault();
+  dialog.querySelector("p").textContent = asked.dataset.ask;
+  dialog.returnValue = "no";
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue === "yes") event.detail.issueRequest(true);
+  }, { once: true });
+  dialog.showModal();
+});
+
+// Keys
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const field = document.getElementById("q");
+  event.preventDefault();
+  if (field) field.focus();
+  else document.querySelector(".brand")?.click();
+});
+
+// The bell
+
+function showUnread(count) {
+  if (!unread) return;
+  bell.dataset.unread = count;
+  unread.firstChild.textContent = count > 99 ? "99+" : count;
+  unread.hidden = count === 0;
+}
+
+document.addEventListener("sokoul:notification", (event) => {
+  showUnread(Number(bell.dataset.unread) + 1);
+  notice(event.detail.data.text, event.detail.data.code.endsWith("failed") ? "error" : "success");
+});
+document.addEventListener("sokoul:message", (event) => notice(event.detail.data.text));
+document.addEventListener("sokoul:broadcast", (event) => notice(event.detail.data.text));
+document.addEventListener("sokoul:snapshot", (event) => {
+  const { notifications } = event.detail.data;
+  if (Number(bell.dataset.unread) < 50) showUnread(notifications.length);
+});
+document.addEventListener("htmx:afterSettle", () => {
+  const list = document.getElementById("notifications");
+  if (list) showUnread(Number(list.dataset.unread));
+});
+
+// Searches for releases: the list asks for itself when its job has ended
+
+function tellJobs() {
+  for (const list of document.querySelectorAll("[data-job]")) {
+    if (endedJobs.has(list.dataset.job)) window.htmx.trigger(list, "sokoul:job");
+  }
+}
+
+document.addEventListener("sokoul:job.updated", (event) => {
+  const { job_id: id, status } = event.detail.data;
+  if (status !== "Completed" && status !== "Failed") return;
+  endedJobs.add(id);
+  tellJobs();
+});
+document.addEventListener("htmx:afterSettle", tellJobs);
