@@ -133,13 +133,17 @@ def saved_bytes(resume: bytes, piece: int) -> int:
     return sum(params.have_pieces) * piece + blocks * (16 << 10)
 
 
-def test_after_kill_9_only_unsaved_bytes_are_downloaded_again(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_kill_9_only_unsaved_bytes_are_downloaded_again(
+    swarm: Swarm, engine: Engine, tmp_path: Path, kind: str
+) -> None:
     piece, film = 64 << 10, content(4 << 20)
-    torrent = swarm.share("film.mkv", film, rate=2 << 20, piece=piece)
+    torrent = swarm.share("film.mkv", film, kind=kind, rate=2 << 20, piece=piece)
     (tmp_path / "film.torrent").write_bytes(torrent)
     with engine_process.start({tmp_path / "film.torrent": tmp_path / "got"}) as child:
         poll_until(engine, lambda _: swarm.seeder.uploaded >= len(film) // 2)
         child.kill()
+    swarm.seeder.limit(0)
     resume = engine_process.resume_file(tmp_path / "film.torrent").read_bytes()
     saved = saved_bytes(resume, piece)
     assert len(film) // 4 < saved < len(film)

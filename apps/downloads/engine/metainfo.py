@@ -29,7 +29,7 @@ LOAD_LIMITS: Any = {
     "max_buffer_size": MAX_TORRENT_BYTES,
     "max_pieces": 200_000,
     "max_decode_depth": bencode.MAX_DEPTH,
-    "max_decode_tokens": bencode.MAX_TOKENS,
+    "max_decode_tokens": 500_000,
 }
 _TRACKER_SCHEMES = frozenset({"http", "https", "udp"})
 _PAD_OR_LINK = b"pl"

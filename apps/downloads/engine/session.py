@@ -11,7 +11,7 @@ from apps.downloads.engine import events, trackers
 from apps.downloads.engine.add import Addition
 from apps.downloads.engine.events import EngineEvent, Progress
 from apps.downloads.engine.metainfo import parse_torrent
-from apps.downloads.engine.settings import EngineSettings, session_params
+from apps.downloads.engine.settings import EngineSettings, alert_mask, session_params
 from apps.downloads.engine.torrent import Torrent
 from sokoul.errors import PermanentError
 
@@ -32,8 +32,9 @@ class Engine:
         self._torrents: dict[str, Torrent] = {}
         self._by_handle: dict[int, Torrent] = {}
         self._out: list[EngineEvent] = []
-        self._saving = 0  # resume data asked for and not answered yet
+        self._saving: set[str] = set()  # keys whose resume data was asked for and has not come
         self._next_look = 0.0
+        self._readers = False  # whether somebody waits for a range
         self._handlers = self._alert_handlers()
 
     def __contains__(self, key: str) -> bool:
@@ -108,9 +109,10 @@ class Engine:
         """ResumeData follows for each of `keys` (None: all) that has something to save."""
         flags = lt.torrent_handle.save_info_dict | (lt.torrent_handle.only_if_modified if only_if_modified else 0)
         for key in self.keys if keys is None else keys:
-            if not self._torrents[key].removing:
-                self._torrents[key].handle.save_resume_data(flags)
-                self._saving += 1
+            torrent = self._torrents[key]
+            if not torrent.removing:
+                self._saving.add(key)
+                torrent.save(flags)
 
     def have(self, key: str, file_index: int, start: int, end: int) -> bool:
         """Whether the bytes [start, end) of a file are downloaded and verified. Raises LookupError outside the file."""
@@ -129,6 +131,8 @@ class Engine:
         """
         torrent = self._torrents[key]
         torrent.want(torrent.span(file_index, start, end))
+        if not self._readers:
+            self._set_readers(True)
 
     def poll(self, timeout: float) -> list[EngineEvent]:
         """What happened since the last call, waiting up to `timeout` seconds for something to happen."""
@@ -139,9 +143,7 @@ class Engine:
             handler = self._handlers.get(type(alert))
             if handler:
                 handler(alert)
-        for torrent in self._torrents.values():
-            if torrent.waiting:
-                self._tell_ready(torrent)
+        self._tell_ready()
         for verdict in self._gate.verdicts():
             self._judge(verdict)
         told, self._out = self._out, []
@@ -169,9 +171,18 @@ class Engine:
             self._next_look = time.monotonic() + self._settings.progress_interval
             self._session.post_torrent_updates(lt.torrent_handle.query_accurate_download_counters)
 
-    def _tell_ready(self, torrent: Torrent) -> None:
-        for span in torrent.ready():
-            self._tell(events.RangeReady(torrent.key, span.file_index, span.start, span.end))
+    def _tell_ready(self) -> None:
+        if not self._readers:
+            return
+        for torrent in self._torrents.values():
+            for span in torrent.ready():
+                self._tell(events.RangeReady(torrent.key, span.file_index, span.start, span.end))
+        if not any(torrent.waiting for torrent in self._torrents.values()):
+            self._set_readers(False)
+
+    def _set_readers(self, waiting: bool) -> None:
+        self._readers = waiting
+        self._session.apply_settings({"alert_mask": alert_mask(readers=waiting)})
 
     def _judge(self, verdict: trackers.Verdict) -> None:
         torrent = self._torrents.get(verdict.key)
@@ -252,16 +263,17 @@ class Engine:
             self._tell(events.Finished(torrent.key))
 
     def _on_resume_data(self, alert: lt.save_resume_data_alert) -> None:
-        self._saving -= 1
         torrent = self._by_handle.get(hash(alert.handle))
         if torrent:
+            self._saving.discard(torrent.key)
             self._tell(events.ResumeData(torrent.key, lt.write_resume_data_buf(alert.params)))
 
     def _on_resume_failed(self, alert: lt.save_resume_data_failed_alert) -> None:
-        self._saving -= 1
         torrent = self._by_handle.get(hash(alert.handle))
-        if torrent and not torrent.removing and alert.error.value() != NOT_MODIFIED:
-            self._tell(events.ResumeFailed(torrent.key, alert.error.message()))
+        if torrent:
+            self._saving.discard(torrent.key)
+            if not torrent.removing and alert.error.value() != NOT_MODIFIED:
+                self._tell(events.ResumeFailed(torrent.key, alert.error.message()))
 
     def _on_tracker_error(self, torrent: Torrent, alert: lt.tracker_error_alert) -> None:
         message = alert.failure_reason() or alert.error.message()
@@ -289,4 +301,5 @@ class Engine:
         if self._torrents.pop(torrent.key, None):
             self._by_handle.pop(hash(torrent.handle), None)
             self._gate.forget(torrent.key)
+            self._saving.discard(torrent.key)
             self._tell(events.Removed(torrent.key, message))

@@ -49,7 +49,7 @@ def session_params(settings: EngineSettings) -> lt.session_params:
 def _pack(settings: EngineSettings) -> "lt.settings_pack":
     return {
         "listen_interfaces": settings.listen_interfaces,
-        "alert_mask": _alert_mask(),
+        "alert_mask": alert_mask(readers=False),
         "alert_queue_size": 10_000,
         "connections_limit": settings.connections,
         "max_metadata_size": MAX_METADATA,
@@ -109,6 +109,8 @@ def _throughput() -> "lt.settings_pack":
     }
 
 
-def _alert_mask() -> int:
+def alert_mask(*, readers: bool) -> int:
+    """Every finished piece is an alert, and a wake-up that costs speed: wanted only while a reader waits for one."""
     category = lt.alert_category
-    return int(category.error | category.status | category.storage | category.tracker | category.piece_progress)
+    mask = category.error | category.status | category.storage | category.tracker
+    return int(mask | category.piece_progress if readers else mask)

@@ -56,6 +56,7 @@ class Torrent:
     finishing: bool = False  # every piece is verified, and the flush that Finished waits for is under way
     complete: bool = False
     failed: bool = False  # an error was told; the next ones are its echo, until resume()
+    save_flags: int | None = None  # resume data is to be saved, in this way, once the flush under way is done
     removing: bool = False
     delete_files: bool = False
     flushed: set[int] = field(default_factory=set)  # pieces known to be in their files
@@ -91,6 +92,18 @@ class Torrent:
     def cache_flushed(self) -> None:
         self.flushed |= self.flushing or set()
         self.flushing = None
+        if self.save_flags is not None:
+            self.handle.save_resume_data(self.save_flags)
+            self.save_flags = None
+
+    def save(self, flags: int) -> None:
+        """Flush first: verified pieces of a v2 torrent stay in memory until then, and the resume data counts them as
+        missing. Without metadata there is nothing to flush, and no alert to say so."""
+        if self.info is None:
+            self.handle.save_resume_data(flags)
+        else:
+            self.save_flags = flags
+            self.handle.flush_cache()
 
     def want(self, span: Span) -> None:
         """Have these pieces first, then those behind them, then head and tail, where a container keeps its index."""
