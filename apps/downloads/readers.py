@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from apps.downloads.engine.session import Engine
 
-QUESTION_SECONDS = 25.0  # a question is answered, or refused, within this
+QUESTION_SECONDS = 4.0  # a question is answered, or refused, within this; the reader asks again
 
 
 @dataclass(slots=True)

@@ -5,40 +5,48 @@ gives those pieces deadlines and answers when they are on disk; the bytes themse
 """
 
 import asyncio
-import mimetypes
-import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from apps.accounts.authentication import person_of
-from apps.downloads import library
-from apps.downloads.models import Download, LibraryFile, TorrentState
+from apps.downloads import library, services
+from apps.downloads.models import LibraryFile, TorrentState
 from apps.jobs import broker
 from sokoul import logs, request_id
 from sokoul.env import ENV
-from sokoul.errors import PROBLEM_JSON, PermanentError, TransientError, forbidden, not_found, problem
+from sokoul.errors import PROBLEM_JSON, PermanentError, TransientError, not_found, problem
+from sokoul.server.asgi_types import Message, Receive, Scope, Send
 
 log = logs.logger(__name__)
 ROUTE = r"(?:/api/v1)?/downloads/(?P<download>\d{1,18})/files/(?P<index>\d{1,9})/stream"
-CHUNK = 1 << 20  # bytes of one read of a file that is whole
-WINDOW = 2 << 20  # bytes asked of the hunter at a time
-PATIENCE = 30.0  # seconds for one window, then the answer ends and the player asks again
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+CHUNK = 512 << 10  # bytes of one read; three of them are in memory at a time
+WINDOW = 256 << 10, 8 << 20  # bytes asked of the hunter: at first or when they were slow to come, and at most
+# Seconds for bytes to come, enough for another hunter to take over; then the answer is cut and the player asks again.
+PATIENCE = ENV.hunter_lease + 10
+ASKING = 6.0  # seconds for the hunter to answer, which it does after 4
+AGAIN = 0.5  # seconds between two looks where a file is now
+LOOKING = 4.0  # seconds for the database to say whose and where it is
+# What players take them for; the system's own table differs from machine to machine.
+TYPES = {
+    ".avi": "video/x-msvideo", ".flv": "video/x-flv", ".m2ts": "video/mp2t", ".m4v": "video/mp4",
+    ".mkv": "video/x-matroska", ".mov": "video/quicktime", ".mp4": "video/mp4", ".mpeg": "video/mpeg",
+    ".mpg": "video/mpeg", ".ogv": "video/ogg", ".ts": "video/mp2t", ".webm": "video/webm", ".wmv": "video/x-ms-wmv",
+}  # fmt: skip
+_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 _PATH = re.compile(ROUTE)
-_readers = ThreadPoolExecutor(16, thread_name_prefix="stream")
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+_looks = ThreadPoolExecutor(4, thread_name_prefix="stream-look")
+_reads = ThreadPoolExecutor(8, thread_name_prefix="stream-read")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +60,44 @@ class Source:
     index: int
     hunter: str
 
+    @property
+    def tag(self) -> str:
+        return f'"{self.swarm[:16]}-{self.index}-{self.size}"'
+
 
 def subject_of(hunter: str) -> str:
     """Where a hunter takes readers' questions: {swarm, index, start, end} → {ready}."""
     return f"hunter.{hunter}.range"
 
 
-def locate(headers: dict[str, str], cookies: dict[str, str], download_id: int, index: int) -> Source:
-    """The file, for its owner. Raises PermanentError: 401 stranger, 403 somebody else's, 404 none, 409 nothing yet."""
-    try:
-        user = person_of(headers.get("authorization", ""), cookies.get(settings.SESSION_COOKIE_NAME))
-        download = Download.objects.filter(pk=download_id).first()
-        if download is None:
-            raise not_found("This download")
-        if download.user_id != user.pk:
-            raise forbidden()
-        return _source(download, index)
-    finally:
-        close_old_connections()
-
-
-def _source(download: Download, index: int) -> Source:
+def source_of(user_id: int, download_id: int, index: int) -> Source:
+    """The file, for its owner. Raises PermanentError: 403 somebody else's, 404 none."""
+    download = services.owned(user_id, download_id)
     filed = LibraryFile.objects.filter(download_id=download.pk, index=index).first()
-    if filed is not None and (path := ENV.library / filed.path).is_file():
+    if filed is not None and (path := _inside(ENV.library, filed.path)).is_file():
         return Source(path, filed.size, True, download.swarm, index, "")
     files = TorrentState.objects.filter(download_id=download.pk).values_list("files", flat=True).first() or []
     file = next((file for file in files if file["index"] == index), None)
-    if file is None:
-        raise not_found("This file of the download")
-    path = library.folder_of(download.swarm) / file["path"]
-    if not path.resolve().is_relative_to(ENV.downloads.resolve()):
-        raise not_found("This file of the download")
-    whole = download.phase in {"filing", "seeding"}
-    if not whole and download.phase not in {"downloading", "metadata", "queued", "paused"}:
-        raise not_found("This file of the download")
-    return Source(path, file["size"], whole, download.swarm, index, download.hunter)
+    if file is None or not download.swarm or download.phase not in _STREAMED:
+        raise _no_file()
+    path = _inside(library.folder_of(download.swarm), file["path"])
+    return Source(path, file["size"], download.phase in _WHOLE, download.swarm, index, download.hunter)
+
+
+_WHOLE = frozenset({"filing", "seeding"})
+_STREAMED = _WHOLE | {"queued", "metadata", "downloading", "paused"}
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Whatever the rows or the disk say, nothing outside of our folders is ever read."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise _no_file()
+    return path
+
+
+def _no_file() -> PermanentError:
+    return not_found("This file of the download")
 
 
 def span(header: str | None, size: int) -> tuple[int, int] | None:
@@ -94,16 +105,16 @@ def span(header: str | None, size: int) -> tuple[int, int] | None:
 
     Several ranges, or a unit that is not bytes, are ignored as the RFC allows.
     """
-    found = _RANGE.match(header.strip()) if header else None
+    found = _RANGE.fullmatch(header.strip()) if header else None
     if found is None or not (found[1] or found[2]):
         return None
     if not found[1]:
         start, end = max(0, size - int(found[2])), size
     else:
         start, end = int(found[1]), min(size, int(found[2]) + 1 if found[2] else size)
-    if found[1] and found[2] and int(found[2]) < start:
-        return None
-    if start >= size or start >= end:
+        if found[2] and int(found[2]) < start:
+            return None
+    if start >= end:
         raise PermanentError("The range lies outside of the file.", code="range", status=416, extra={"size": size})
     return start, end
 
@@ -113,46 +124,68 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     with request_id.bound(request_id.accept(headers.get("x-request-id"))):
         try:
-            await _serve(scope, headers, receive, send)
+            body = await _answer(scope, headers, send)
         except PermanentError as error:
-            await _refuse(send, error.status, error.message, error.extra)
-        except (DatabaseError, InterfaceError):
-            await _refuse(send, 503, "The database does not answer. Try again shortly.", {})
+            await _refuse(send, error.status, error.message, error.code, error.extra)
+        except (DatabaseError, InterfaceError, TimeoutError):
+            await _refuse(send, 503, "The database does not answer. Try again shortly.", "database", {})
+        else:
+            if body is not None:
+                await _send_body(body, receive, send)
 
 
-async def _serve(scope: Scope, headers: dict[str, str], receive: Receive, send: Send) -> None:
+async def _answer(scope: Scope, headers: dict[str, str], send: Send) -> "Body | None":
+    """Send the head; gives what is to follow it."""
     if scope["method"] not in {"GET", "HEAD"}:
         raise PermanentError("A stream can only be read.", code="method", status=405)
     found = _PATH.fullmatch(scope["path"])
     assert found is not None
-    try:
-        cookies = {key: morsel.value for key, morsel in SimpleCookie(headers.get("cookie", "")).items()}
-    except CookieError:
-        cookies = {}
-    loop = asyncio.get_running_loop()
-    arguments = (headers, cookies, int(found["download"]), int(found["index"]))
-    source = await loop.run_in_executor(_readers, locate, *arguments)
-    tag = f'"{source.swarm[:16]}-{source.index}-{source.size}"'
-    wanted = headers.get("range") if headers.get("if-range", tag) == tag else None
+    download_id, index = int(found["download"]), int(found["index"])
+    session = _cookies(headers).get(settings.SESSION_COOKIE_NAME)
+
+    def locate() -> tuple[int, Source]:
+        user_id = person_of(headers.get("authorization", ""), session).pk
+        return user_id, source_of(user_id, download_id, index)
+
+    user_id, source = await _look(locate)
+    wanted = headers.get("range") if headers.get("if-range", source.tag) == source.tag else None
     part = span(wanted, source.size)
     start, end = part or (0, source.size)
-    await send(_head(source, start, end, tag, partial=part is not None))
-    if scope["method"] == "GET" and end > start:
-        await _send_body(source, start, end, receive, send)
-    else:
+    await send(_head(source, start, end, partial=part is not None))
+    if scope["method"] == "HEAD":
         await send({"type": "http.response.body", "body": b""})
+        return None
+    return Body(source, lambda: source_of(user_id, download_id, index), start, end)
 
 
-def _head(source: Source, start: int, end: int, tag: str, *, partial: bool) -> dict[str, Any]:
-    kind = "video/x-matroska" if source.path.suffix == ".mkv" else mimetypes.guess_type(source.path.name)[0]
-    playable = bool(kind) and str(kind).startswith(("video/", "audio/"))
+def _cookies(headers: dict[str, str]) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    except CookieError:
+        return {}
+
+
+async def _look(function: Callable[[], T]) -> T:
+    """Ask the database in a thread. Raises TimeoutError when it does not answer."""
+
+    def call() -> T:
+        try:
+            return function()
+        finally:
+            close_old_connections()
+
+    return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(_looks, call), LOOKING)
+
+
+def _head(source: Source, start: int, end: int, *, partial: bool) -> Message:
+    kind = TYPES.get(source.path.suffix.lower())
     headers = {
-        "content-type": kind if playable else "application/octet-stream",
+        "content-type": kind or "application/octet-stream",
         "content-length": str(end - start),
-        "content-disposition": "inline" if playable else "attachment",
+        "content-disposition": "inline" if kind else "attachment",
         "accept-ranges": "bytes",
         "cache-control": "private, no-cache",
-        "etag": tag,
+        "etag": source.tag,
         "x-content-type-options": "nosniff",
         "x-request-id": request_id.current(),
     }
@@ -161,37 +194,50 @@ def _head(source: Source, start: int, end: int, tag: str, *, partial: bool) -> d
     return _start(206 if partial else 200, headers)
 
 
-def _start(status: int, headers: dict[str, Any]) -> dict[str, Any]:
+def _start(status: int, headers: dict[str, Any]) -> Message:
     pairs = [(name.encode(), str(value).encode("latin-1")) for name, value in headers.items()]
     return {"type": "http.response.start", "status": status, "headers": pairs}
 
 
-async def _refuse(send: Send, status: int, detail: str, extra: dict[str, Any]) -> None:
+async def _refuse(send: Send, status: int, detail: str, code: str, extra: dict[str, Any]) -> None:
     headers = {"content-type": PROBLEM_JSON, "x-request-id": request_id.current()}
     if status == 416:
         headers["content-range"] = f"bytes */{extra['size']}"
     if status == 401:
-        headers["www-authenticate"] = "Bearer"
+        headers["www-authenticate"] = 'Bearer realm="sokoul"'
     if status == 405:
         headers["allow"] = "GET, HEAD"
     if status == 503:
         headers["retry-after"] = "5"
-    body = orjson.dumps(problem(status, detail))
+    body = orjson.dumps(problem(status, detail, code=code))
     await send(_start(status, {**headers, "content-length": len(body)}))
     await send({"type": "http.response.body", "body": body})
 
 
-async def _send_body(source: Source, start: int, end: int, receive: Receive, send: Send) -> None:
-    """Until it is sent or the reader has gone; a body that cannot be completed is cut, which players answer by asking again."""
+async def _send_body(body: "Body", receive: Receive, send: Send) -> None:
+    """Until it is sent or the reader has gone, the next bytes being read while these are sent.
+
+    A body that cannot be completed is cut, which players answer by asking again.
+    """
     gone = asyncio.ensure_future(_wait_for_disconnect(receive))
+    coming = asyncio.ensure_future(body.read())
     try:
-        async for chunk in _chunks(source, start, end):
+        while True:
+            await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 return
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+            chunk = coming.result()
+            coming = asyncio.ensure_future(body.read())
+            await send({"type": "http.response.body", "body": chunk, "more_body": bool(chunk)})
+            if not chunk:
+                return
+    except (PermanentError, TransientError) as error:
+        log.warning("stream cut", reason=error.message, path=str(body.source.path))
     finally:
         gone.cancel()
+        coming.cancel()
+        with suppress(asyncio.CancelledError, PermanentError, TransientError):
+            await coming
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
@@ -199,33 +245,65 @@ async def _wait_for_disconnect(receive: Receive) -> None:
         pass
 
 
-async def _chunks(source: Source, start: int, end: int) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    file = -1
+class Body:
+    """Bytes [start, end) of a file, as they can be had. The file may move meanwhile: to another hunter, to the library."""
+
+    def __init__(self, source: Source, find: Callable[[], Source], start: int, end: int) -> None:
+        self.source, self._find, self._at, self._end = source, find, start, end
+        self._window = WINDOW[0]
+        self._there = start  # what lies before it is on disk
+
+    async def read(self) -> bytes:
+        """The next bytes, none at the end. Raises TransientError when they do not come, PermanentError when they never will."""
+        if self._at >= self._end:
+            return b""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        while True:
+            if await self._is_there():
+                stop = min(self._there, self._at + CHUNK)
+                if chunk := await loop.run_in_executor(_reads, _read, self.source.path, self._at, stop):
+                    self._at += len(chunk)
+                    return chunk
+            self._there = self._at
+            if loop.time() > deadline:
+                raise TransientError("the bytes do not come")
+            await asyncio.sleep(AGAIN)
+            with suppress(DatabaseError, InterfaceError, TimeoutError):
+                self.source = await _look(self._find)
+
+    async def _is_there(self) -> bool:
+        """Whether the next bytes are on disk; the hunter is asked for a window of them."""
+        if self.source.whole:
+            self._there = self._end
+        if self._there > self._at:
+            return True
+        stop = min(self._end, self._at + self._window)
+        if not await _is_on_disk(self.source, self._at, stop):
+            self._window = WINDOW[0]
+            return False
+        self._window = min(WINDOW[1], self._window * 2)
+        self._there = stop
+        return True
+
+
+def _read(path: Path, start: int, stop: int) -> bytes:
+    """What there is of it; nothing where the file is not there any more."""
     try:
-        while start < end:
-            stop = min(end, start + (CHUNK if source.whole else WINDOW))
-            if not source.whole:
-                await _await_range(source, start, stop)
-            if file < 0:
-                file = await loop.run_in_executor(_readers, os.open, source.path, os.O_RDONLY)
-            chunk = await loop.run_in_executor(_readers, os.pread, file, stop - start, start)
-            if not chunk:
-                raise TransientError("The file is shorter than its torrent says.")
-            start += len(chunk)
-            yield chunk
-    finally:
-        if file >= 0:
-            os.close(file)
+        with path.open("rb", buffering=0) as file:
+            file.seek(start)
+            return file.read(stop - start)
+    except FileNotFoundError:
+        return b""
 
 
-async def _await_range(source: Source, start: int, end: int) -> None:
-    """Raises TransientError when the bytes do not come in time: the connection is cut and the player tries again."""
+async def _is_on_disk(source: Source, start: int, end: int) -> bool:
+    """Whether the hunter that owns it says so, after having waited for it a little."""
+    if not source.hunter:
+        return False
     question = orjson.dumps({"swarm": source.swarm, "index": source.index, "start": start, "end": end})
     try:
-        answer = await broker.request(subject_of(source.hunter), question, timeout=PATIENCE)
-        ready = orjson.loads(answer).get("ready")
-    except (TimeoutError, TransientError, orjson.JSONDecodeError):
-        ready = False
-    if not ready:
-        raise TransientError("These bytes are not there yet.")
+        answer = await broker.request(subject_of(source.hunter), question, timeout=ASKING)
+        return bool(orjson.loads(answer)["ready"])
+    except (TransientError, orjson.JSONDecodeError, KeyError):
+        return False
