@@ -1,114 +1,124 @@
-"""Structured logs: one JSON object a line on standard output, secrets masked (SPEC 18)."""
+"""Structured logs: one JSON object a line, secrets masked (SPEC 18).
 
+{timestamp, level (ERROR, WARN, INFO, DEBUG), service, request_id, user_id, …, message}. Components write to standard output,
+where the supervisor or the container engine takes them; commands write to standard error, and from WARN on.
+"""
+
+import json
 import logging
-import re
-import sys
+import os
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import structlog
 
-from sokoul import env, request_id
+from sokoul import component, request_id
+from sokoul.masking import mask, masked, may_hold_secret
 
-SECRET_VARIABLES = (
-    "JWT_SECRET", "SECRET_KEY", "TMDB_API_KEY", "TELEGRAM_BOT_TOKEN", "PROWLARR_API_KEY", "ADMIN_PASSWORD",
-    "METRICS_TOKEN", "TELEGRAM_WEBHOOK_SECRET",
-)  # fmt: skip
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{7}[A-Za-z0-9_.-]+")
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*)(:[^/@\s]*)?@")
-_NAMED = re.compile(r"(?i)\b(apikey|api_key|token|ticket|password|secret|x-api-key)(=|%3D|\"?: ?\"?)[^&\s\"',}]+")
-_OWN_KEY = re.compile(r"\bsk_[A-Za-z0-9]+")
-_LEVELS = {"warning": "WARN", "critical": "ERROR", "exception": "ERROR"}
-
+__all__ = ["JsonFormatter", "LineHandler", "configuration", "logger", "mask"]
 Event = MutableMapping[str, Any]
+_LEVELS = {logging.CRITICAL: "ERROR", logging.ERROR: "ERROR", logging.WARNING: "WARN", logging.INFO: "INFO"}
+_RECORD_FIELDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "color_message", "taskName"})
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+QUIET = ("httpx", "httpcore", "telegram", "asyncio", "daphne", "django.request", "apscheduler")
 
 
-def _known_secrets() -> tuple[str, ...]:
-    found = [secret for name in SECRET_VARIABLES for secret in env.secrets_of(name)]
-    found += [key for _, key in env.ENV.torznab_feeds.values()]
-    return tuple(secret for secret in found if len(secret) >= 6)
+class JsonFormatter(logging.Formatter):
+    """Ours and any library's records alike. Never raises: what has no JSON is shown as text."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = self._fields(record)
+        line = _json(fields)
+        return _json(masked(fields)) if may_hold_secret(line) else line
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        ours = isinstance(record.msg, dict)
+        more = dict(record.msg) if isinstance(record.msg, dict) else _extra(record)
+        if record.exc_info:
+            more["exception"] = self.formatException(record.exc_info)
+        return {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
+            "level": _LEVELS.get(record.levelno, "DEBUG"),
+            "service": self._service,
+            "request_id": request_id.current(),
+            "user_id": request_id.current_user(),
+            **more,
+            "message": more.pop("event", "") if ours else record.getMessage(),
+        }
 
 
-def mask(text: str, known: tuple[str, ...] | None = None) -> str:
-    """The same text without secrets: passwords `***`, API keys `sk_...***`, JWTs their first 10 characters."""
-    for secret in _known_secrets() if known is None else known:
-        text = text.replace(secret, "***")
-    text = _URL_PASSWORD.sub("***@", text)
-    text = _NAMED.sub(r"\1\2***", text)
-    text = _OWN_KEY.sub("sk_...***", text)
-    return _JWT.sub(lambda found: found.group()[:10] + "...", text)
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _RECORD_FIELDS}
 
 
-def _masked(value: Any, known: tuple[str, ...]) -> Any:
-    if isinstance(value, str):
-        return mask(value, known)
-    if isinstance(value, dict):
-        return {key: _masked(item, known) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked(item, known) for item in value]
-    return value
+def _json(fields: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(fields, default=str, option=_OPTIONS).decode()
+    except TypeError:  # a lone surrogate, a number beyond 64 bits
+        return json.dumps(fields, default=str, skipkeys=True)
 
 
-def _correlate(_logger: Any, _name: str, event: Event) -> Event:
-    event.setdefault("request_id", request_id.current())
-    event.setdefault("user_id", request_id.current_user())
-    return event
+class LineHandler(logging.Handler):
+    """Writes whole lines to a file descriptor. A full disk or a closed pipe costs lines, never the work that logs them; the
+    first line that can be written again says how many were lost."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._lost = 0
+        self._torn = False  # the last write ended within a line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception as error:  # an argument whose own __str__ raises
+            line = json.dumps({"level": "ERROR", "message": f"a log line could not be made: {type(error).__name__}"})
+        if self._lost and self._write(json.dumps({"level": "WARN", "message": f"{self._lost} log lines were lost"})):
+            self._lost = 0
+        self._lost += not (self._lost == 0 and self._write(line))
+
+    def _write(self, line: str) -> bool:
+        start = b"\n" if self._torn else b""
+        data = start + line.encode(errors="backslashreplace") + b"\n"
+        try:
+            written = os.write(self._descriptor, data)
+        except OSError:
+            return False
+        self._torn = written < len(data)
+        return not self._torn
 
 
-def _finish(_logger: Any, _name: str, event: Event) -> Event:
-    level = str(event.pop("level", "info"))
-    message = event.pop("event", "")
-    ordered = {"timestamp": event.pop("timestamp", ""), "level": _LEVELS.get(level, level.upper())}
-    known = _known_secrets()  # once a line, and not once a field: it is most of what a line costs
-    return {key: _masked(value, known) for key, value in {**ordered, **event, "message": message}.items()}
-
-
-def configuration(service: str, level: str) -> dict[str, Any]:
-    """Django's LOGGING: everything of every library becomes one masked JSON line on standard output."""
-
-    def name_service(_logger: Any, _name: str, event: Event) -> Event:
-        event["service"] = service
-        return event
-
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        name_service,
-        _correlate,
-        structlog.processors.format_exc_info,
-    ]
+def configuration(service: str, level: str, *, is_component: bool = component.IS_COMPONENT) -> dict[str, Any]:
+    """Django's LOGGING: everything of every library becomes one masked JSON line."""
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[_hand_over],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    formatter = {
-        "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder()],
-        "processors": [
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _finish,
-            structlog.processors.JSONRenderer(default=str),
-        ],
-    }
-    quiet = {
-        name: {"level": "WARNING"} for name in ("httpx", "httpcore", "telegram", "asyncio", "daphne", "django.request")
-    }
+    least = level if is_component or level in {"DEBUG", "ERROR"} else "WARNING"
+    lines = {"()": LineHandler, "descriptor": 1 if is_component else 2, "formatter": "json"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": formatter},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": sys.stdout, "formatter": "json"}},
-        "root": {"handlers": ["stdout"], "level": level},
-        "loggers": quiet,
+        "formatters": {"json": {"()": JsonFormatter, "service": service}},
+        "handlers": {"lines": lines},
+        "root": {"handlers": ["lines"], "level": least},
+        "loggers": {name: {"level": "WARNING"} for name in QUIET},
     }
+
+
+def _hand_over(_logger: Any, _name: str, event: Event) -> tuple[tuple[Event], dict[str, Any]]:
+    """structlog's last step: the event's fields as the message of a record; `exception()` brings its traceback along."""
+    exc_info = event.pop("exc_info", None)
+    return (event,), {"exc_info": exc_info} if exc_info else {}
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     return structlog.stdlib.get_logger(name)
-
-
-# A full disk or a closed pipe must not take the application down with it; the line is lost, the work goes on.
-logging.raiseExceptions = False
