@@ -28,7 +28,7 @@ application = Router(
     # Health has threads of its own: it answers while everything else waits for a frozen part.
     streams={
         streaming.ROUTE: streaming.application,
-        r"(/api/v1)?/health(/\w+)?": Bridge(wsgi, threads=2, name="health"),
+        r"(/api/v1)?/health(/\w+)?": Bridge(wsgi, threads=8, name="health"),
     },
     http=Bridge(wsgi, threads=ENV.web_threads),
 )

@@ -1,0 +1,133 @@
+"""Health routes: what they tell to whom, and that they answer whatever is stopped or frozen."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+
+from apps.accounts.models import User
+from tests.cast import Api
+from tests.servers import SERVERS
+from tests.waiting import until
+from tests.web import Web, token_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NAMES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL", "nats": "NATS_URL"}
+ROUTES = ("/health", "/health/deep", "/health/ready", "/health/live", "/api/v1/health")
+
+
+def process_of(component: str) -> "subprocess.Popen[bytes]":
+    process = SERVERS[NAMES[component]].process
+    assert process
+    return process
+
+
+@contextmanager
+def broken(component: str, how: str) -> Iterator[None]:
+    """Stopped in order, or frozen; as it was afterwards. PostgreSQL's own children freeze with it."""
+    server = SERVERS[NAMES[component]]
+    if how == "stopped":
+        server.stop()
+        try:
+            yield
+        finally:
+            server.start()
+            connection.close()
+            connection.close_pool()  # this process's own connections died as well
+        return
+    pids = _family(process_of(component).pid)
+    for pid in pids:
+        _signal(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(pids):
+            _signal(pid, signal.SIGCONT)
+
+
+def _family(pid: int) -> list[int]:
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
+    return [pid, *(member for child in children for member in _family(int(child)))]
+
+
+def _signal(pid: int, number: int) -> None:
+    subprocess.run(["kill", f"-{number}", str(pid)], check=False)
+
+
+def timed(web: Web, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, object], float]:
+    began = time.monotonic()
+    answer = web.get(path, headers=headers or {})
+    assert answer.headers["X-Request-ID"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    if answer.status_code == 503:
+        assert answer.headers["Retry-After"]
+    return answer.status_code, answer.json(), time.monotonic() - began
+
+
+def test_all_well(web: Web, admin: User, moderator: User, alice: User) -> None:
+    def is_well() -> bool:
+        return timed(web, "/health")[:2] == (200, {"status": "ok"})
+
+    until(is_well, what="everything up")
+    assert timed(web, "/health/ready")[:2] == (200, {"status": "ok"})
+    assert timed(web, "/health/live")[:2] == (200, {"status": "ok"})
+    short = {name: {"status": "ok"} for name in NAMES}
+    for headers in ({}, {"Authorization": f"Bearer {token_of(alice)}"}, {"Authorization": "Bearer x"}):
+        assert timed(web, "/health/deep", headers)[:2] == (200, {"status": "ok", "components": short})
+    for keeper in (admin, moderator):
+        _, told, _ = timed(web, "/health/deep", {"Authorization": f"Bearer {token_of(keeper)}"})
+        components = told["components"]
+        assert isinstance(components, dict)
+        assert set(components) == set(NAMES)
+        for component in components.values():
+            assert component["status"] == "ok"
+            assert 0 < component["latency_ms"] < 2000
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+@pytest.mark.parametrize("component", list(NAMES))
+def test_a_broken_part_is_told_within_three_seconds(web: Web, admin: User, component: str, how: str) -> None:
+    """Also to many probes at once, and again and again."""
+    keeper = {"Authorization": f"Bearer {token_of(admin)}"}
+    web.get("/health/deep", headers=keeper)
+    gone = component == "postgres"
+    with broken(component, how):
+        for _ in range(2):
+            with ThreadPoolExecutor(20) as threads:
+                results = list(threads.map(lambda number: timed(web, ROUTES[number % len(ROUTES)]), range(20)))
+            assert max(seconds for *_, seconds in results) < 3
+        status, told, seconds = timed(web, "/health/deep", keeper)
+        assert seconds < 3
+        assert (status, told["status"]) == (503, "down")
+        assert told["components"][component]["status"] == "down"  # type: ignore[index]
+        others = [name for name in NAMES if name != component]
+        assert [told["components"][name]["status"] for name in others] == ["ok", "ok"]  # type: ignore[index]
+        assert timed(web, "/health")[:2] == ((503, {"status": "down"}) if gone else (200, {"status": "degraded"}))
+        assert timed(web, "/health/ready")[0] == (503 if gone else 200)
+        assert timed(web, "/health/live")[0] == 200
+    until(lambda: timed(web, "/health/deep")[0] == 200, 20, "being well again")
+    until(lambda: web.get("/user/profile", admin).status_code == 200, 20, "serving again")
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "daphne"])
+def test_while_draining_it_is_not_ready(another_web: Callable[..., Web], server: str) -> None:
+    web = another_web(server)
+    web.process.send_signal(signal.SIGTERM)
+
+    def refused() -> bool:
+        return web.get("/health/ready").status_code == 503
+
+    until(refused, 3, "503 for new requests")
+    assert web.get("/health").status_code == 503
+    assert web.get("/health/live").status_code == 200
+    assert web.process.wait(20) == 0
+
+
+def test_only_reading_is_possible(api: Callable[[User | None], Api]) -> None:
+    for path in ROUTES:
+        assert api(None).post(path).status_code == 405
