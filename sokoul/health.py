@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import redis
@@ -26,6 +26,7 @@ from sokoul.env import ENV
 from sokoul.server.drain import DRAIN
 
 log = logs.logger(__name__)
+View = TypeVar("View", bound=Callable[..., Response])
 PATIENCE = 1.8  # seconds for all components together: every health route answers within 3 s whatever is frozen
 ASKING_WHO = 0.7  # seconds to find out whether it is staff that asks
 
@@ -109,17 +110,21 @@ def _keeps_order(user: User) -> bool:
     return user.role in {Role.MODERATOR, Role.ADMIN}
 
 
+STATES = ["ok", "degraded", "down", "draining"]
+COMPONENT_STATES = ["ok", "down"]
+
+
 class StateShape(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["ok", "degraded", "down", "draining"])
+    status = serializers.ChoiceField(STATES)
 
 
 class ComponentShape(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["ok", "down"])
+    status = serializers.ChoiceField(COMPONENT_STATES)
     latency_ms = serializers.FloatField(required=False, help_text="For moderators and admins.")
 
 
 class DeepShape(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["ok", "down"])
+    status = serializers.ChoiceField(COMPONENT_STATES)
     components = serializers.DictField(child=ComponentShape())
 
 
@@ -134,8 +139,10 @@ class HealthView(APIView):
         return Response(content, status=200 if well else 503, headers=headers)
 
 
-def _described(summary: str, shape: type[serializers.Serializer[Any]] = StateShape) -> Any:
-    return extend_schema(summary=summary, responses={200: shape, 503: shape}, tags=["health"], auth=[])
+def _described(summary: str, shape: type[serializers.Serializer[Any]] = StateShape) -> Callable[[View], View]:
+    return extend_schema(
+        summary=summary, responses={200: shape, 503: shape}, tags=["health"], auth=[]
+    )
 
 
 class Health(HealthView):

@@ -35,9 +35,12 @@ def _target(media: Media, torrent: Torrent | None, magnet_key: str, season: int 
     return torrent.key if torrent else magnet_key
 
 
+def _wait_for_turn(user_id: int) -> None:
+    """Locks the person's row: two requests at once cannot both take the last place, or start the same thing twice."""
+    User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+
+
 def _check_room(user_id: int) -> None:
-    """Locks the person's row: two requests at once cannot both take the last place."""
-    User.objects.select_for_update().filter(pk=user_id).first()
     active = Download.objects.filter(user_id=user_id, status__in=ACTIVE).count()
     if active >= MAX_ACTIVE:
         raise PermanentError(
@@ -82,9 +85,10 @@ def start(
     target = _target(media, torrent, key, season, episode)
     try:
         with transaction.atomic():
-            _check_room(user_id)
+            _wait_for_turn(user_id)
             if error := _existing(user_id, media_id, target):
                 raise error
+            _check_room(user_id)
             download = Download.objects.create(
                 user_id=user_id, media=media, torrent=torrent, target=target, season=season, episode=episode,
                 magnet=link.canonical() if link else "", name=link.name if link else torrent.title if torrent else "",
@@ -120,7 +124,11 @@ def _enqueue(download: Download) -> Any:
 def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> None:
     """The search that a download waited for has ended: take this release, or say why none will do. Twice is once."""
     if release is None:
-        why = f"every release found was refused: {' '.join(refusals[:3])}" if refusals else "the indexers know no release."
+        why = (
+            f"every release found was refused: {' '.join(refusals[:3])}"
+            if refusals
+            else "the indexers know no release."
+        )
         rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=f"Nothing to download: {why}")
         return
     with transaction.atomic():
@@ -158,19 +166,20 @@ def resume(user_id: int, download_id: int) -> Download:
 
 
 def retry(user_id: int, download_id: int) -> tuple[Download, str]:
-    """Once more from the start, for what failed or was cancelled: with its magnet, else with a new search."""
+    """Once more from the start, for what failed or was cancelled: with its magnet or release, else with a new search."""
     download = owned(user_id, download_id)
     if download.removal:
         raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
-    phase = Phase.QUEUED if download.magnet else Phase.SEARCHING
+    phase = Phase.QUEUED if download.magnet or download.torrent_id else Phase.SEARCHING
     fields: dict[str, Any] = {
         "progress": 0, "bytes_done": 0, "started_at": None, "completed_at": None, "finished_at": None, "swarm": "",
         "removal": "",
     }  # fmt: skip
     with transaction.atomic():
-        _check_room(user_id)
+        _wait_for_turn(user_id)
         if error := _existing(user_id, download.media_id, download.target):
             raise error
+        _check_room(user_id)
         if not rows.move(download.pk, phase, after=[Phase.FAILED, Phase.CANCELLED], **fields):
             raise _refused(download, "retried")
         download = owned(user_id, download_id)

@@ -18,9 +18,12 @@ def search_releases(payload: SearchPayload, job: Running) -> dict[str, object]:
 
 
 @failed("scout", "search")
-def search_failed(payload: SearchPayload, job: Running, reason: str) -> None:
-    if payload.download_id:
-        rows.move(payload.download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
+def search_failed(payload: SearchPayload, job: Running, reason: str) -> str | None:
+    """The end of a download tells its person by itself; the job's own words would be the same news again."""
+    if payload.download_id is None:
+        return None
+    rows.move(payload.download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
+    return ""
 
 
 @handler("hunter", "start", StartPayload)
@@ -29,5 +32,6 @@ def start_download(payload: StartPayload, job: Running) -> None:
 
 
 @failed("hunter", "start")
-def start_failed(payload: StartPayload, job: Running, reason: str) -> None:
+def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
     rows.move(payload.download_id, Phase.FAILED, after=[Phase.QUEUED], reason=reason)
+    return ""

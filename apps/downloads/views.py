@@ -131,6 +131,7 @@ class StartView(APIView):
 
 class DownloadsView(APIView):
     @extend_schema(
+        operation_id="downloads_list",
         parameters=[*PAGING, OpenApiParameter("status", str, enum=["Pending", "Running", "Completed", "Failed"])],
         responses={200: DownloadsSerializer, **problems(400, 401)},
         summary="Your downloads, newest first",

@@ -45,6 +45,7 @@ def _me(request: Request) -> int:
 
 class Jobs(APIView):
     @extend_schema(
+        operation_id="jobs_list",
         summary="Your jobs, newest first",
         parameters=PAGING,
         responses={200: JobsShape, **problems(400, 401)},

@@ -1,0 +1,58 @@
+"""What drf-spectacular cannot see: the second address of every call, the stream, and what any call may be answered."""
+
+from typing import Any
+
+from sokoul.errors import PROBLEM_JSON
+
+_PROBLEM = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+_FILM = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+_EVERY_CALL = {
+    "429": "You ask too often.",
+    "503": "Something that is needed does not answer, or the server is leaving.",
+}
+_WITH_BODY = {"408": "The body did not arrive in time.", "413": "The body is too large."}
+
+
+def _refusals(**why: str) -> dict[str, dict[str, Any]]:
+    return {status.strip("_"): {**_PROBLEM, "description": text} for status, text in why.items()}
+
+
+_STREAM: dict[str, Any] = {
+    "get": {
+        "operationId": "downloads_files_stream",
+        "summary": "A file of a download, also while it downloads; a session cookie is as good as a token",
+        "tags": ["downloads"],
+        "security": [{"bearer": []}],
+        "parameters": [
+            {"in": "path", "name": "download_id", "required": True, "schema": {"type": "integer"}},
+            {"in": "path", "name": "index", "required": True, "schema": {"type": "integer"}},
+            {"in": "header", "name": "Range", "schema": {"type": "string"}, "example": "bytes=0-1023"},
+            {"in": "header", "name": "If-Range", "schema": {"type": "string"}},
+        ],
+        "responses": {
+            "200": {"description": "The whole file.", "content": _FILM},
+            "206": {"description": "The range that was asked for.", "content": _FILM},
+            **_refusals(
+                _401="Nobody is signed in.",
+                _403="It belongs to somebody else.",
+                _404="There is no such file.",
+                _416="The range lies outside of the file.",
+            ),
+        },
+    }
+}
+
+
+def without_copies(endpoints: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The same calls under /api/v1/ are told by `servers`."""
+    return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/api/v1/")]
+
+
+def completed(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    result["paths"]["/downloads/{download_id}/files/{index}/stream"] = _STREAM
+    for path, calls in result["paths"].items():
+        for call in calls.values():
+            always = {} if path.startswith("/health") else _EVERY_CALL
+            for status, why in (always | (_WITH_BODY if "requestBody" in call else {})).items():
+                call["responses"].setdefault(status, {**_PROBLEM, "description": why})
+    return result
