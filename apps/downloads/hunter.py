@@ -269,7 +269,7 @@ class Hunter:
 
     def _on_metadata(self, event: events.MetadataReceived, swarm: Swarm) -> None:
         try:
-            check_content(event.meta.files)
+            check_content(event.meta)
         except SokoulError as error:
             self._fail(swarm, error.message)
             return

@@ -11,8 +11,9 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.downloads.engine import video
+from apps.downloads.engine.metainfo import TorrentFile
 from apps.downloads.models import Download, LibraryFile, TorrentState
-from apps.downloads.preparation import EXECUTABLE, VIDEO
 from apps.downloads.releases.parse import parse
 from apps.media.models import Kind, Media
 from sokoul import logs
@@ -38,6 +39,7 @@ class Video:
     height: int
     video_codec: str
     audio_codec: str
+    sample: bool = False
 
 
 def folder_of(swarm: str) -> Path:
@@ -49,7 +51,7 @@ def probe(file: Path) -> dict[str, Any] | None:
     """What the file holds, None when it is no video. In a process of its own: strangers made this file."""
     command = [sys.executable, "-m", "apps.downloads.probe", str(file)]
     try:
-        answer = subprocess.run(
+        answer = subprocess.run(  # noqa: S603 - a list, no shell
             command, capture_output=True, timeout=PROBE_SECONDS, check=False, stdin=subprocess.DEVNULL
         )
         found = json.loads(answer.stdout or b"null")
@@ -59,28 +61,23 @@ def probe(file: Path) -> dict[str, Any] | None:
 
 
 def videos(folder: Path, files: list[dict[str, Any]], runtime: int | None) -> list[Video]:
-    """The playable videos, samples left out; `runtime` in minutes. Raises PermanentError for a trap or an empty one."""
+    """The playable videos, samples left out; `runtime` in minutes. Raises PermanentError when there is none."""
     found = []
-    for file in files:
-        ending = PurePosixPath(file["path"]).suffix.lower()
-        if ending in EXECUTABLE:
-            raise PermanentError(f"This release holds a program ({ending}) and was refused.", code="dangerous")
-        if ending in VIDEO and (facts := probe(folder / file["path"])):
-            found.append(Video(file["index"], file["path"], file["size"], **facts))
-    whole = [video for video in found if not _is_sample(video, found, runtime)]
+    for file in (TorrentFile(**file) for file in files):
+        if video.is_video(file) and (facts := probe(folder / file.path)):
+            found.append(Video(file.index, file.path, file.size, sample=video.is_sample(file), **facts))
+    whole = [film for film in found if not _is_sample(film, found, runtime)]
     if not whole:
         raise PermanentError("This release holds no playable video.", code="no_video")
     return whole
 
 
-def _is_sample(video: Video, among: list[Video], runtime: int | None) -> bool:
+def _is_sample(film: Video, among: list[Video], runtime: int | None) -> bool:
     """Named so while something longer is there, or shorter than a tenth of the runtime beside a longer file."""
     longest = max(other.duration for other in among)
-    if video.duration >= longest:
+    if film.duration >= longest:
         return False
-    named = "sample" in video.path.lower()
-    expected = max(longest, (runtime or 0) * 60)
-    return named or video.duration < SAMPLE_SHARE * expected
+    return film.sample or film.duration < SAMPLE_SHARE * max(longest, (runtime or 0) * 60)
 
 
 def clean(name: str) -> str:
@@ -96,32 +93,32 @@ def names(media: Media, download: Download, found: list[Video]) -> dict[int, Pur
     series: `Series/Title (Year)/Season 01/Title - S01E02.mkv`."""
     title = clean(f"{media.title} ({media.year})" if media.year else media.title)
     paths: dict[int, PurePosixPath] = {}
-    for number, video in enumerate(sorted(found, key=lambda video: video.path), 1):
-        ending = PurePosixPath(video.path).suffix.lower()
+    for number, film in enumerate(sorted(found, key=lambda film: film.path), 1):
+        ending = PurePosixPath(film.path).suffix.lower()
         part = f" - part {number}" if len(found) > 1 else ""
         if media.kind == Kind.MOVIE:
-            paths[video.index] = PurePosixPath("Movies", title, f"{title} - {_height(video)}{part}{ending}")
+            paths[film.index] = PurePosixPath("Movies", title, f"{title} - {_height(film)}{part}{ending}")
         else:
-            season, stem = _episode(media, download, video)
-            paths[video.index] = PurePosixPath("Series", title, season, f"{stem}{ending}")
+            season, stem = _episode(media, download, film)
+            paths[film.index] = PurePosixPath("Series", title, season, f"{stem}{ending}")
     return paths
 
 
-def _height(video: Video) -> str:
+def _height(film: Video) -> str:
     """The usual name of a picture's size: a wide film of 1920 by 800 is still 1080p."""
     for width, height in ((3000, 2160), (1800, 1080), (1200, 720), (700, 480)):
-        if video.width >= width or video.height >= height:
+        if film.width >= width or film.height >= height:
             return f"{height}p"
-    return f"{video.height}p"
+    return f"{film.height}p"
 
 
-def _episode(media: Media, download: Download, video: Video) -> tuple[str, str]:
+def _episode(media: Media, download: Download, film: Video) -> tuple[str, str]:
     """The season's folder and the file's name without its ending."""
-    read = parse(PurePosixPath(video.path).stem)
+    read = parse(PurePosixPath(film.path).stem)
     season = read.seasons[0] if read.seasons else download.season
     episodes = read.episodes or ((download.episode,) if download.episode is not None else ())
     if season is None or not episodes:
-        return "Extras", clean(PurePosixPath(video.path).stem)
+        return "Extras", clean(PurePosixPath(film.path).stem)
     code = f"S{season:02d}" + "".join(f"E{episode:02d}" for episode in episodes)
     return f"Season {season:02d}", f"{clean(media.title)} - {code}"
 
@@ -172,17 +169,17 @@ def file_download(download_id: int) -> list[LibraryFile]:
     found = videos(folder, files, download.media.runtime)
     paths = names(download.media, download, found)
     filed = []
-    for video in found:
-        path, linked = place(folder / video.path, paths[video.index])
-        filed.append(_row(download, video, path, linked=linked))
+    for film in found:
+        path, linked = place(folder / film.path, paths[film.index])
+        filed.append(_row(download, film, path, linked=linked))
     with transaction.atomic():
         LibraryFile.objects.bulk_create(filed, ignore_conflicts=True)
     return filed
 
 
-def _row(download: Download, video: Video, path: PurePosixPath, *, linked: bool) -> LibraryFile:
+def _row(download: Download, film: Video, path: PurePosixPath, *, linked: bool) -> LibraryFile:
     return LibraryFile(
-        user_id=download.user_id, media_id=download.media_id, download_id=download.pk, index=video.index, path=str(path),
-        size=video.size, linked=linked, duration=video.duration, width=video.width, height=video.height,
-        video_codec=video.video_codec, audio_codec=video.audio_codec,
+        user_id=download.user_id, media_id=download.media_id, download_id=download.pk, index=film.index, path=str(path),
+        size=film.size, linked=linked, duration=film.duration, width=film.width, height=film.height,
+        video_codec=film.video_codec, audio_codec=film.audio_codec,
     )  # fmt: skip

@@ -1,46 +1,24 @@
 """Job `hunter.start`: from a chosen release or magnet to a wish that any hunter can take up."""
 
 from dataclasses import asdict
-from pathlib import PurePosixPath
 
 from django.db import transaction
 
 from apps.downloads import indexers, rows
-from apps.downloads.engine.metainfo import MetaInfo, TorrentFile, parse_magnet, parse_torrent
+from apps.downloads.engine import video
+from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
 from sokoul.errors import PermanentError
 
-VIDEO = frozenset(
-    {".mkv", ".mp4", ".m4v", ".avi", ".mov", ".webm", ".ts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"}
-)
-EXECUTABLE = frozenset(
-    {
-        ".exe",
-        ".scr",
-        ".bat",
-        ".cmd",
-        ".com",
-        ".msi",
-        ".lnk",
-        ".js",
-        ".jse",
-        ".vbs",
-        ".vbe",
-        ".wsf",
-        ".ps1",
-        ".jar",
-        ".hta",
-        ".pif",
-    }
-)
 
-
-def check_content(files: tuple[TorrentFile, ...]) -> None:
+def check_content(meta: MetaInfo) -> None:
     """Refuse, before a byte is downloaded, what has nothing to play or hides a program. Raises PermanentError."""
-    endings = {PurePosixPath(file.path).suffix.lower() for file in files}
-    if programs := sorted(endings & EXECUTABLE):
-        raise PermanentError(f"This release holds a program ({', '.join(programs)}) and was refused.", code="dangerous")
-    if not endings & VIDEO:
+    if programs := video.impostors(meta):
+        names = ", ".join(file.path for file in programs[:3])
+        raise PermanentError(
+            f"This release holds a program posing as a film ({names}) and was refused.", code="dangerous"
+        )
+    if not video.playable(meta):
         raise PermanentError("This release holds no playable video.", code="no_video")
 
 
@@ -58,7 +36,7 @@ def prepare(download_id: int) -> None:
         magnet, torrent_file = _fetch(download.torrent)
     if torrent_file:
         meta = parse_torrent(torrent_file)
-        check_content(meta.files)
+        check_content(meta)
         _queue(download, meta.info_hash_v1, meta.info_hash_v2, magnet, torrent_file, meta)
     else:
         link = parse_magnet(magnet)

@@ -89,7 +89,7 @@ def test_cancel_removes_what_was_downloaded(demo: Demo, alice: User) -> None:
 @pytest.mark.parametrize(
     ("path", "video", "reason"),
     [
-        ("Film.2021.exe", False, "holds a program (.exe)"),
+        ("Film.2021.exe", False, "holds a program posing as a film (Film.2021.exe)"),
         ("readme.txt", False, "no playable video"),
         ("Film.2021.mkv", False, "no playable video"),  # random bytes that call themselves a film
     ],
