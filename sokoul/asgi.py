@@ -18,17 +18,21 @@ wsgi = get_wsgi_application()
 from apps.accounts.websocket import authenticate, living
 from apps.downloads import streaming
 from apps.feed.consumer import FeedConsumer
+from sokoul import access, metrics
 from sokoul.env import ENV
+from sokoul.metrics import sampler
 from sokoul.server.asgi_types import App
 from sokoul.server.bridge import Bridge
+from sokoul.server.drain import DRAIN
 from sokoul.server.router import Router
 
 application = Router(
     websocket=cast(App, FeedConsumer.as_asgi(authenticate=authenticate, living=living)),
     # Health has threads of its own: it answers while everything else waits for a frozen part.
     streams={
-        streaming.ROUTE: streaming.application,
-        r"(/api/v1)?/health(/\w+)?": Bridge(wsgi, threads=8, name="health"),
+        streaming.ROUTE: access.stream(streaming.application, "downloads/<download>/files/<index>/stream"),
+        r"(/api/v1)?/(health(/\w+)?|metrics)": Bridge(wsgi, threads=8, name="health"),
     },
     http=Bridge(wsgi, threads=ENV.web_threads),
 )
+sampler.also(lambda: metrics.SOCKETS.set(len(DRAIN.sockets)))

@@ -23,7 +23,7 @@ import httpcore
 import httpx
 import orjson
 
-from sokoul import logs
+from sokoul import logs, metrics
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, TransientError
 
@@ -276,14 +276,21 @@ def request(
             breaker.failed(error)
             raise
         breaker.succeeded()
+        _count(service, "ok", started)
         return response
     except (TransientError, PermanentError) as error:
         took = round(time.monotonic() - started, 3)
         host = urlsplit(url).hostname if "://" in url else ""
+        _count(service, "failed" if isinstance(error, TransientError) else "refused", started)
         log.warning("outbound call failed", provider=service, host=host, error=error.message, seconds=took)
         raise
     finally:
         _deadline.reset(token)
+
+
+def _count(service: str, outcome: str, started: float) -> None:
+    metrics.OUTBOUND_CALLS.labels(service, outcome).inc()
+    metrics.OUTBOUND_SECONDS.labels(service).observe(time.monotonic() - started)
 
 
 def get(url: str, **options: Any) -> Response:

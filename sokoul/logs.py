@@ -38,8 +38,11 @@ class JsonFormatter(logging.Formatter):
         return _json(masked(fields)) if may_hold_secret(line) else line
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        ours = isinstance(record.msg, dict)
-        more = dict(record.msg) if isinstance(record.msg, dict) else _extra(record)
+        if isinstance(record.msg, dict):
+            more = dict(record.msg)
+            message = more.pop("event", "")
+        else:
+            more, message = _extra(record), record.getMessage()
         if record.exc_info:
             more["exception"] = self.formatException(record.exc_info)
         return {
@@ -49,7 +52,7 @@ class JsonFormatter(logging.Formatter):
             "request_id": request_id.current(),
             "user_id": request_id.current_user(),
             **more,
-            "message": more.pop("event", "") if ours else record.getMessage(),
+            "message": message,
         }
 
 

@@ -1,17 +1,15 @@
 """Django's settings, all from `sokoul.env`."""
 
 import hashlib
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sokoul import logs
+from sokoul import component, logs
 from sokoul.env import ENV, secrets_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEBUG = False
-SERVICE = next((word for word in sys.argv[1:2] if not word.startswith("-")), "sokoul")
 
 # A process without JWT_SECRET never gets past `env.require_complete()`; commands that need nothing get a random key.
 _signing = ENV.secret_key or "".join(secrets_of("JWT_SECRET")[:1]) or __import__("secrets").token_hex(32)
@@ -23,6 +21,8 @@ CSRF_TRUSTED_ORIGINS = [ENV.address]
 
 INSTALLED_APPS = [
     "daphne",
+    "sokoul",  # before whatever makes metrics: it says where they go
+    "django_prometheus",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -35,7 +35,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
-    "sokoul",
     "apps.feed",
     "apps.jobs",
     "apps.accounts",
@@ -45,6 +44,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "sokoul.request_id.middleware",
+    "sokoul.access.middleware",
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "sokoul.security.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -97,7 +98,7 @@ def _database(url: str) -> dict[str, Any]:
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": ENV.database_pool, "timeout": 30, "max_waiting": 100, "max_idle": 300},
             "connect_timeout": 3,
-            "application_name": f"sokoul-{SERVICE}",
+            "application_name": f"sokoul-{component.NAME}",
             "options": "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
         },
     }
@@ -180,4 +181,4 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
 MEDIA_ROOT = ENV.data_dir.absolute() / "uploads"
-LOGGING = logs.configuration(SERVICE, ENV.log_level)
+LOGGING = logs.configuration(component.NAME, ENV.log_level)

@@ -5,13 +5,22 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from apps.accounts import urls as accounts
+from apps.bot import urls as bot
 from apps.downloads import urls as downloads
 from apps.feed import urls as feed
 from apps.jobs import urls as jobs
 from apps.media import urls as media
-from sokoul import health
+from sokoul import exposition, health
 
-api: list[URLPattern | URLResolver] = [*accounts.api, *media.api, *downloads.api, *jobs.api, *feed.api, *health.urls]
+api: list[URLPattern | URLResolver] = [
+    *accounts.api,
+    *media.api,
+    *downloads.api,
+    *jobs.api,
+    *feed.api,
+    *health.urls,
+    *exposition.urls,
+]
 pages: list[URLPattern | URLResolver] = [*accounts.pages, *media.pages, *downloads.pages, *feed.pages]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -19,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     *api,
+    *bot.hooks,
     path("api/v1/", include((api, "v1"))),
     path("app/", include((pages, "app"))),
 ]

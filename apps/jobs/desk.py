@@ -11,12 +11,12 @@ from uuid import UUID
 from django.db import Error, InterfaceError, OperationalError, connection
 from django.utils.timezone import now
 
-from apps.jobs import broker, claims, outbox
+from apps.jobs import broker, claims, outbox, registry
 from apps.jobs.models import Job, Status
 from apps.jobs.running import Again, Completed, Ended, Failed, about, bound
 from apps.jobs.streams import JOBS, MAX_DELIVER
 from apps.jobs.threads import Threads, own_connection
-from sokoul import logs
+from sokoul import logs, metrics
 from sokoul.env import ENV
 
 log = logs.logger(__name__)
@@ -86,6 +86,7 @@ class Desk:
     def log(self, held: Held, outcome: str, **more: Any) -> None:
         """The line about an end, once the end is written."""
         took = 1000 * held.future.result().seconds if held.future.done() and not held.future.cancelled() else None
+        _count(held, outcome)
         with bound(held.job):
             log.info("job ended", outcome=outcome, duration_ms=took and round(took, 1), **about(held.job), **more)
 
@@ -193,6 +194,13 @@ class Desk:
         except broker.BrokerDown:
             stored = 0
         await (delivery.term() if stored else delivery.nak(self._delays[0]))
+
+
+def _count(held: Held, outcome: str) -> None:
+    worker, kind = held.job.worker, registry.label_of(held.job.worker, held.job.kind)
+    metrics.WORKER_JOBS.labels(worker, kind, outcome).inc()
+    if held.future.done() and not held.future.cancelled() and held.future.exception() is None:
+        metrics.WORKER_SECONDS.labels(worker, kind).observe(held.future.result().seconds)
 
 
 def _closing_if_broken(statements: Callable[[], T]) -> T:

@@ -73,6 +73,11 @@ def find_failed(worker: str, kind: str) -> OnFailed[Any] | None:
     return _on_failed.get((worker, kind))
 
 
+def label_of(worker: str, kind: str) -> str:
+    """The kind as a metric's label: only what has a handler here has a name, so that there are never too many."""
+    return kind if (worker, kind) in _handlers else "unknown"
+
+
 def load() -> None:
     """Import every app's `tasks`. Safe to repeat."""
     autodiscover_modules("tasks")

@@ -6,7 +6,9 @@ request costs a thread only once it is whole, waits for one only so long, and ho
 
 import asyncio
 import logging
+import time
 
+from sokoul import access
 from sokoul.server import body, refusal
 from sokoul.server.asgi_types import Receive, Scope, Send
 from sokoul.server.environ import Environ, environ_of
@@ -85,6 +87,7 @@ class Bridge:
 
         stream = environ["wsgi.input"]
         self._admitted += 1
+        environ[access.ADMITTED] = time.perf_counter()
         exchange = Exchange(self._app, environ, release)
         self._pool.submit(exchange.run)
         return exchange

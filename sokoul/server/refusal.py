@@ -5,7 +5,7 @@ import json
 import logging
 from dataclasses import dataclass
 
-from sokoul import errors, request_id
+from sokoul import access, errors, request_id
 from sokoul.server.asgi_types import Receive, Scope, Send
 from sokoul.server.limits import Limits
 
@@ -60,6 +60,7 @@ def offered_id(scope: Scope) -> str | None:
 
 async def answer(scope: Scope, send: Send, refusal: Refusal) -> None:
     """Send a refusal to a request whose body was read."""
+    access.refused(scope["method"], refusal.status)
     headers, body = refusal.render(offered_id(scope))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
@@ -71,6 +72,7 @@ async def answer_early(scope: Scope, receive: Receive, send: Send, refusal: Refu
     Closing a connection with unread bytes resets it, and the reset overtakes the answer. So the answer goes out at once, then
     what still arrives is thrown away within the limits, and only then is the response ended and the connection closed.
     """
+    access.refused(scope["method"], refusal.status)
     headers, body = refusal.render(offered_id(scope))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": True})

@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from apps.jobs.broker.connection import BrokerDown, connected, translated
-from sokoul import logs
+from sokoul import logs, metrics
 
 log = logs.logger(__name__)
 PULL_EXPIRES = 5.0  # seconds that the server keeps a pull request
@@ -30,22 +30,24 @@ class Delivery:
         self.sequence = metadata.sequence.stream
 
     async def ack(self) -> None:
-        await self._say(self._message.ack())
+        await self._say("ack", self._message.ack())
 
     async def nak(self, delay: float) -> None:
         """Again after `delay` seconds."""
-        await self._say(self._message.nak(delay=delay))
+        await self._say("nak", self._message.nak(delay=delay))
 
     async def term(self) -> None:
         """Never again: the message leaves the work queue."""
-        await self._say(self._message.term())
+        await self._say("term", self._message.term())
 
     async def in_progress(self) -> None:
-        await self._say(self._message.in_progress())
+        await self._say("", self._message.in_progress())
 
-    async def _say(self, verb: Awaitable[None]) -> None:
+    async def _say(self, answer: str, verb: Awaitable[None]) -> None:
         try:
             await verb
+            if answer:
+                metrics.NATS_MESSAGES.labels(answer).inc()
         except (nats.errors.Error, TimeoutError, OSError) as error:
             log.debug("not told to NATS", error=type(error).__name__, sequence=self.sequence)
 
