@@ -10,7 +10,11 @@ _EVERY_CALL = {
     "429": "You ask too often.",
     "503": "Something that is needed does not answer, or the server is leaving.",
 }
-_WITH_BODY = {"408": "The body did not arrive in time.", "413": "The body is too large."}
+_WITH_BODY = {
+    "408": "The body did not arrive in time.",
+    "413": "The body is too large.",
+    "415": "The body is not of a kind that is read here.",
+}
 
 
 def _refusals(**why: str) -> dict[str, dict[str, Any]]:
@@ -53,6 +57,7 @@ def completed(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path, calls in result["paths"].items():
         for call in calls.values():
             always = {} if path.startswith("/health") else _EVERY_CALL
+            always = always | ({"404": "There is nothing at this address."} if "{" in path else {})
             for status, why in (always | (_WITH_BODY if "requestBody" in call else {})).items():
                 call["responses"].setdefault(status, {**_PROBLEM, "description": why})
     return result

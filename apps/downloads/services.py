@@ -168,6 +168,8 @@ def resume(user_id: int, download_id: int) -> Download:
 def retry(user_id: int, download_id: int) -> tuple[Download, str]:
     """Once more from the start, for what failed or was cancelled: with its magnet or release, else with a new search."""
     download = owned(user_id, download_id)
+    if download.phase not in {Phase.FAILED, Phase.CANCELLED}:
+        raise _refused(download, "retried")
     if download.removal:
         raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
     phase = Phase.QUEUED if download.magnet or download.torrent_id else Phase.SEARCHING

@@ -18,6 +18,9 @@ class NotificationSerializer(serializers.Serializer[Any]):
     read = serializers.BooleanField()
     code = serializers.CharField()
     text = serializers.CharField()
+    media_id = serializers.IntegerField(required=False)
+    download_id = serializers.IntegerField(required=False)
+    job_id = serializers.UUIDField(required=False)
 
 
 class NotificationsSerializer(serializers.Serializer[Any]):
@@ -46,6 +49,7 @@ def _me(request: Request) -> int:
 
 class NotificationsView(APIView):
     @extend_schema(
+        operation_id="notifications_list",
         parameters=[OpenApiParameter("page", int), OpenApiParameter("limit", int)],
         responses={200: NotificationsSerializer, **problems(400, 401)},
         summary="What happened to what you asked for, newest first",
