@@ -131,6 +131,67 @@ class RefreshToken(models.Model):
         return str(self.jti)
 
 
+class TelegramBot(models.Model):
+    """The bot as it introduced itself to us: without its name no link to it can be made."""
+
+    bot_id = models.BigIntegerField(primary_key=True)
+    username = models.CharField(max_length=64)
+    seen_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "telegram_bots"
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class TelegramLink(models.Model):
+    """Which Telegram account speaks for a person. One each way."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="+")
+    telegram_id = models.BigIntegerField(unique=True)
+    chat_id = models.BigIntegerField()
+    name = models.CharField(max_length=200)
+    language = models.CharField(max_length=2, blank=True, default="", help_text="Empty: as the person's Telegram says.")
+    linked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "telegram_links"
+        constraints = [
+            models.CheckConstraint(condition=Q(telegram_id__gt=0, chat_id__gt=0), name="telegram_links_private"),
+            models.CheckConstraint(condition=Q(language__in=["", "en", "fr"]), name="telegram_links_language_valid"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} is {self.telegram_id}"
+
+
+class TelegramCode(models.Model):
+    """A one-time code that somebody carries to the bot, and who brought it there."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the code, hexadecimal.")
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    telegram_id = models.BigIntegerField(null=True)
+    chat_id = models.BigIntegerField(null=True)
+    name = models.CharField(max_length=200, blank=True, default="")
+    language = models.CharField(max_length=2, blank=True, default="")
+
+    class Meta:
+        db_table = "telegram_codes"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(used_at__isnull=True, telegram_id__isnull=True, chat_id__isnull=True)
+                | Q(used_at__isnull=False, telegram_id__gt=0, chat_id__gt=0),
+                name="telegram_codes_used_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"code of {self.user_id}"
+
+
 class AuditEntry(models.Model):
     """The audit trail: insert-only in the database itself, hash-chained by a trigger (see the migration)."""
 

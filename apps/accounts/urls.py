@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from apps.accounts import pages as html
-from apps.accounts import views
+from apps.accounts import announcing, telegram_views, views
 
 api: list[URLPattern] = [
     path("auth/register", views.Register.as_view()),
@@ -13,6 +13,11 @@ api: list[URLPattern] = [
     path("auth/ws-ticket", views.WebSocketTicket.as_view()),
     path("user/profile", views.Profile.as_view()),
     path("user", views.Account.as_view()),
+    path("admin/broadcast", announcing.Broadcast.as_view()),
+    path("admin/messages", announcing.Message.as_view()),
+    path("user/telegram", telegram_views.TelegramAccount.as_view()),
+    path("user/telegram/link", telegram_views.TelegramOffer.as_view()),
+    path("user/telegram/confirm", telegram_views.TelegramConfirmation.as_view()),
 ]
 pages: list[URLPattern] = [
     path("login", html.SignIn.as_view(), name="login"),

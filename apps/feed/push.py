@@ -6,6 +6,7 @@ not through a channel layer: one PUBLISH from any thread, one subscription a web
 
 import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ SILENCE = (
 # Two-key advisory locks live apart from one-key ones; both numbers are only names.
 _EVERYBODY, _ONE = 0x50_4B_01, 0x50_4B_02
 _silent_until = 0.0
+_on_notification: list[Callable[[Event], None]] = []
 
 
 @functools.cache
@@ -72,9 +74,18 @@ def _newest(user_id: int | None) -> int:
         return int(cursor.fetchone()[0])
 
 
+def on_notification(hook: Callable[[Event], None]) -> None:
+    """Have higher floors carry notifications further: called with each, in the transaction that writes it."""
+    _on_notification.append(hook)
+
+
 def notify(user_id: int, code: str, text: str, **about: Any) -> Event:
     """Tell one person what happened to what they asked for."""
-    return record(user_id, "notification", {"code": code, "text": text, **about})
+    with transaction.atomic():
+        event = record(user_id, "notification", {"code": code, "text": text, **about})
+        for hook in _on_notification:
+            hook(event)
+    return event
 
 
 def progress(user_id: int, data: dict[str, Any]) -> None:

@@ -1,17 +1,20 @@
-"""`manage.py bot`: tells people what happened."""
+"""`manage.py bot`: talks with people on Telegram, and tells them what happened."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.bot.service import Service
 from apps.jobs.worker import Worker
 
 
 class Command(BaseCommand):
     help = (
-        "Run the notifier: takes the jobs that tell people what happened. SIGTERM finishes what runs, hands back the rest "
-        "and exits 0."
+        "Run the Telegram bot and the notifier, which takes the jobs that tell people what happened. Several bots may run at "
+        "once: one of them talks with Telegram, and another one takes over when it ends. SIGTERM finishes what runs, hands "
+        "back the rest and exits 0."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        Worker("notifier").run()
+        with Service().running():
+            Worker("notifier").run()

@@ -1,0 +1,139 @@
+"""Which Telegram account speaks for whom. A one-time code goes from the web to the bot; who brought it is confirmed on the web.
+
+Without that confirmation somebody who was made to press a foreign link would hand their Sokoul account to its sender.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts import audit
+from apps.accounts.models import TelegramBot, TelegramCode, TelegramLink, User
+from apps.feed import push
+from sokoul.errors import PermanentError, TransientError, conflict
+
+VALID = timedelta(minutes=10)
+# core.telegram.org/bots/features#deep-linking: at most 64 characters of A-Z, a-z, 0-9, _ and -
+CODE_BYTES = 32
+
+
+class Asked(NamedTuple):
+    """Who came to the bot. `language` is en, fr or empty."""
+
+    telegram_id: int
+    chat_id: int
+    name: str
+    language: str
+
+
+def remember_bot(bot_id: int, username: str) -> None:
+    TelegramBot.objects.update_or_create(bot_id=bot_id, defaults={"username": username})
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def offer(user: User) -> tuple[str, datetime]:
+    """(the address that opens the bot with a new code, when it stops working). An earlier code of this person ends.
+
+    Raises TransientError until the bot has once reached Telegram.
+    """
+    bot = TelegramBot.objects.order_by("-seen_at").first()
+    if bot is None:
+        raise TransientError(_("The bot has not reached Telegram yet. Try again in a minute."), retry_after=30)
+    code, expires_at = secrets.token_urlsafe(CODE_BYTES), timezone.now() + VALID
+    fresh = {"used_at": None, "telegram_id": None, "chat_id": None, "name": "", "language": ""}
+    TelegramCode.objects.update_or_create(
+        user=user, defaults={**fresh, "digest": _digest(code), "expires_at": expires_at}
+    )
+    return f"https://t.me/{bot.username}?start={code}", expires_at
+
+
+def ask(code: str, who: Asked) -> bool:
+    """Somebody brought a code to the bot. False where it is unknown, used or too old."""
+    brought = TelegramCode.objects.filter(digest=_digest(code), used_at=None, expires_at__gt=timezone.now())
+    return bool(brought.filter(user__is_active=True).update(used_at=timezone.now(), **who._asdict()))
+
+
+def _asked(user_id: int) -> TelegramCode | None:
+    codes = TelegramCode.objects.filter(user_id=user_id, used_at__isnull=False, expires_at__gt=timezone.now())
+    return codes.first()
+
+
+def state(user_id: int) -> dict[str, Any]:
+    """{state: none, asked or linked; telegram_id, name} of who waits to be confirmed, else of who is linked."""
+    if found := _asked(user_id):
+        return {"state": "asked", "telegram_id": found.telegram_id, "name": found.name}
+    if link := TelegramLink.objects.filter(user_id=user_id).first():
+        return {"state": "linked", "telegram_id": link.telegram_id, "name": link.name}
+    return {"state": "none", "telegram_id": None, "name": ""}
+
+
+def confirm(user: User, *, ip: str | None = None) -> None:
+    """Link who asked, in place of whoever was linked before. 404 where nobody asks, 409 where they are somebody else's."""
+    try:
+        with transaction.atomic():
+            _confirm(user, ip)
+    except IntegrityError:
+        raise conflict(
+            _("This Telegram account is linked to another Sokoul account. Send /unlink to the bot from there first.")
+        ) from None
+
+
+def _confirm(user: User, ip: str | None) -> None:
+    code = TelegramCode.objects.select_for_update().filter(user=user, used_at__isnull=False).first()
+    if code is None or code.telegram_id is None or code.chat_id is None or code.expires_at <= timezone.now():
+        raise PermanentError(
+            _("Nobody has asked to be linked. Make a new link, open it in Telegram, then confirm here."),
+            code="not_found",
+            status=404,
+        )
+    TelegramLink.objects.filter(user=user).delete()
+    TelegramLink.objects.create(
+        user=user,
+        telegram_id=code.telegram_id,
+        chat_id=code.chat_id,
+        name=code.name,
+        language=user.language or code.language,
+    )
+    code.delete()
+    push.notify(user.pk, "telegram_linked", f"Telegram account {code.name} is linked to your account.", name=code.name)
+    audit.record("telegram.linked", user.username, user, ip, telegram_id=code.telegram_id)
+
+
+def linked(telegram_id: int) -> TelegramLink | None:
+    """The link of a Telegram account, with its living user; None also when that was deactivated."""
+    return TelegramLink.objects.select_related("user").filter(telegram_id=telegram_id, user__is_active=True).first()
+
+
+def link_of(user_id: int) -> TelegramLink | None:
+    """The link of a person whose account is active."""
+    return TelegramLink.objects.select_related("user").filter(user_id=user_id, user__is_active=True).first()
+
+
+def speak(telegram_id: int, language: str) -> None:
+    """From now on the bot writes `language` (en, fr) to this account."""
+    TelegramLink.objects.filter(telegram_id=telegram_id).update(language=language)
+
+
+def unlink(user_id: int, *, why: str, ip: str | None = None) -> None:
+    """Afterwards no Telegram account speaks for this person, nor waits to; `why` goes to the audit trail."""
+    with transaction.atomic():
+        TelegramCode.objects.filter(user_id=user_id).delete()
+        link = TelegramLink.objects.select_for_update().select_related("user").filter(user_id=user_id).first()
+        if link is None:
+            return
+        link.delete()
+        audit.record("telegram.unlinked", link.user.username, link.user, ip, telegram_id=link.telegram_id, why=why)
+
+
+def unlink_chat(chat_id: int, *, why: str) -> None:
+    """The same for whoever is linked from this chat."""
+    for user_id in TelegramLink.objects.filter(chat_id=chat_id).values_list("user_id", flat=True):
+        unlink(user_id, why=why)

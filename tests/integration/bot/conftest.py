@@ -1,0 +1,76 @@
+"""The bot in this process, talking with the demo's Telegram."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from apps.accounts.models import TelegramLink, User
+from tests.demo import Demo
+from tests.integration.bot.chat import Chat
+from tests.integration.jobs import kit
+from tests.providers import providers
+
+__all__ = ["providers"]
+ALICE, BOB, MALLORY = 1001, 1002, 1003
+
+
+@pytest.fixture
+def telegram(transactional_db: None, providers: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    """The demo's Telegram, and a bot that loses no time over its failures."""
+    from apps.bot import client, leader, polling
+
+    monkeypatch.setattr(client, "DELAYS", (0.05, 0.05, 0.05))
+    monkeypatch.setattr(polling, "PAUSE", 0.2)
+    monkeypatch.setattr(leader, "FOLLOW", 0.2)
+    return providers
+
+
+@pytest.fixture
+def start_bot(telegram: Demo) -> Iterator[Callable[[], Any]]:
+    """Starts a bot; gives what stops it. The end of the test stops all."""
+    from apps.bot.service import Service
+
+    with ExitStack() as all_of_them:
+
+        def start() -> Callable[[], None]:
+            one = ExitStack()
+            one.enter_context(Service().running())
+            all_of_them.callback(one.close)
+            return one.close
+
+        yield start
+
+
+@pytest.fixture
+def bot(start_bot: Callable[[], Any]) -> None:
+    start_bot()
+
+
+@pytest.fixture
+def notifier(telegram: Demo, nats: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A notifier in this process, on an empty queue."""
+    from apps.bot import delivery
+    from apps.jobs import broker, streams
+    from apps.jobs.worker import Worker
+
+    monkeypatch.setattr(delivery, "SILENCE", 0.05)
+    broker.call(broker.declare())
+    for stream in streams.STREAMS:
+        broker.call(broker.purge(stream.name))
+    worker = Worker("notifier", 4, delays=kit.DELAYS, drain=5.0)
+    worker.start()
+    yield
+    worker.stop()
+
+
+@pytest.fixture
+def link(telegram: Demo) -> Callable[..., Chat]:
+    """Links a user to a Telegram account and gives their chat."""
+
+    def linked(user: User, telegram_id: int = ALICE, **who: Any) -> Chat:
+        TelegramLink.objects.create(user=user, telegram_id=telegram_id, chat_id=telegram_id, name=user.username)
+        return Chat(telegram, telegram_id, **who)
+
+    return linked
