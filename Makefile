@@ -3,7 +3,7 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev chromium test unit lint bench lock
+.PHONY: help up down venv dev chromium promtool test unit lint alerts bench lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -42,6 +42,19 @@ lint: dev ## style, types, and who may import whom
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+promtool:
+	@if command -v promtool >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Prometheus for promtool…"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus >/dev/null; \
+	else \
+		echo "The alert rules need promtool. Run: sudo apt-get install prometheus" >&2; exit 1; \
+	fi
+
+alerts: promtool ## check the alert rules and run their tests
+	@promtool check config --syntax-only deploy/prometheus/prometheus.yml
+	@cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
 
 bench: dev ## each figure beside its bar
 	@$(RUN) tests/bench/run.py
