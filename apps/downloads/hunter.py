@@ -35,6 +35,7 @@ MAX_TORRENTS = 1000  # of one hunter
 TICK = 1.0  # seconds between looks at the rows, and between progress messages
 ROWS_EVERY = 5.0  # seconds between progress statements (SPEC 9)
 RESUME_EVERY = 60.0  # seconds between saves of resume data (SPEC 9)
+SMALL_RESUME = 256 << 10  # bytes of resume data that may be saved as often as the rows, so that a crash costs less
 POLL = 0.2  # seconds that the engine may wait for something to happen
 STOP_SECONDS = 20.0
 UNFINISHED = (Phase.QUEUED, Phase.METADATA, Phase.DOWNLOADING)
@@ -51,6 +52,7 @@ class Swarm:
     moved: bool = False
     finished: bool = False
     removing: bool = False
+    resume_size: int = 0  # bytes of the resume data saved last
 
 
 class Hunter:
@@ -97,8 +99,14 @@ class Hunter:
         if self._every("rows", ROWS_EVERY):
             claims.write_progress(self._numbers())
             self._watch()
+            self._save_resume(cheap=True)
         if self._every("resume", RESUME_EVERY):
-            self._engine.save_resume(self._keys())
+            self._save_resume(cheap=False)
+
+    def _save_resume(self, *, cheap: bool) -> None:
+        """Flush to disk and save what has changed: of all torrents, or of those whose resume data is small."""
+        keys = [key for key in self._engine.keys if not self._swarms[key].removing]
+        self._engine.save_resume(key for key in keys if not cheap or self._swarms[key].resume_size < SMALL_RESUME)
 
     def _every(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -106,9 +114,6 @@ class Hunter:
             return False
         self._due[what] = now + seconds
         return True
-
-    def _keys(self) -> list[str]:
-        return [key for key in self._engine.keys if not self._swarms[key].removing]
 
     # Rows → engine
 
@@ -293,6 +298,7 @@ class Hunter:
     def _on_resume_data(self, event: events.ResumeData, swarm: Swarm) -> None:
         ours = Download.objects.filter(pk__in=swarm.downloads, hunter=self.name).values("pk")
         TorrentState.objects.filter(download_id__in=ours).update(resume=event.data, saved_at=timezone.now())
+        swarm.resume_size = len(event.data)
 
     def _on_tracker_error(self, _: events.TrackerError, swarm: Swarm) -> None:
         swarm.reason = UNREACHABLE

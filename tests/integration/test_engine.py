@@ -154,6 +154,39 @@ def test_after_kill_9_only_unsaved_bytes_are_downloaded_again(
     assert (tmp_path / "got/film.mkv").read_bytes() == film
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_reached_the_disk_after_the_last_save_is_checked_and_not_downloaded_again(
+    swarm: Swarm, engine: Engine, tmp_path: Path, kind: str
+) -> None:
+    torrent = swarm.share("Film", {"film.mkv": FILM, "film.srt": b"1\n" * 40_000}, kind=kind)
+    early = lt.load_torrent_buffer(torrent)
+    early.have_pieces = [True] * 4
+    (tmp_path / "Film").mkdir()
+    (tmp_path / "Film/film.srt").write_bytes(b"1\n" * 40_000)
+    with (tmp_path / "Film/film.mkv").open("wb") as file:
+        file.write(FILM[:2_000_000])
+        file.seek(2_300_000)  # a hole
+        file.write(b"\1" * 200_000)  # what never was the film
+        file.write(FILM[2_500_000:])
+    engine.add("film", folder=tmp_path, torrent=torrent, resume=lt.write_resume_data_buf(early))
+    told = poll_until(engine, lambda told: Finished("film") in told)
+    assert not [event for event in told if isinstance(event, ResumeRejected)]
+    assert (tmp_path / "Film/film.mkv").read_bytes() == FILM
+    poll_until(engine, lambda _: engine.progress()["film"].state == "seeding")
+    assert 500_000 <= engine.progress()["film"].received <= 500_000 + 4 * (64 << 10)
+
+
+def test_removing_while_resume_data_is_saved_ends_in_removed(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    names = [f"{number}.mkv" for number in range(30)]
+    for number, name in enumerate(names):
+        engine.add(name, folder=tmp_path / name, torrent=swarm.share(name, content(400_000, number), rate=100_000))
+    poll_until(engine, lambda _: all(engine.progress()[name].bytes_done for name in names))
+    engine.save_resume()
+    for name in names:
+        engine.remove(name, delete_files=True)
+    poll_until(engine, lambda told: {Removed(name, "") for name in names} <= set(told))
+
+
 def whole_download(swarm: Swarm, folder: Path, torrent: bytes) -> bytes:
     """A finished download in `folder`; returns its resume data."""
     engine = Engine(SETTINGS)

@@ -6,10 +6,10 @@ from typing import Any
 
 import libtorrent as lt
 
+from apps.downloads.engine import remains
 from apps.downloads.engine.metainfo import LOAD_LIMITS, hashes, load, parse_magnet, parse_torrent
 from sokoul.errors import PermanentError
 
-BLOCK = 16 << 10  # bytes: the unit of requests (BEP 3) and of unfinished pieces
 # Resume data carries the metadata, its hash trees and a bit for every block: more than a .torrent file may hold.
 _RESUME_LIMITS: Any = LOAD_LIMITS | {"max_buffer_size": 20_000_000, "max_decode_tokens": 3_000_000}
 
@@ -71,6 +71,7 @@ def _resumed(resume: bytes, fresh: lt.add_torrent_params, folder: Path) -> lt.ad
         params.ti = fresh.ti
     if params.ti is not None:
         _check_files(params, params.ti, folder)
+        remains.offer(params, params.ti, folder)
     return params
 
 
@@ -91,7 +92,7 @@ def _reaches(params: lt.add_torrent_params, length: int) -> dict[int, int]:
     """Where in the torrent's bytes the last present block of each piece ends, by piece."""
     whole = {piece: (piece + 1) * length for piece, present in enumerate(params.have_pieces) if present}
     begun = {
-        piece: piece * length + (len(blocks) - blocks[::-1].index(True)) * BLOCK
+        piece: piece * length + (len(blocks) - blocks[::-1].index(True)) * remains.BLOCK
         for piece, blocks in params.unfinished_pieces.items()
         if any(blocks)
     }

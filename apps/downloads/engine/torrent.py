@@ -92,9 +92,9 @@ class Torrent:
     def cache_flushed(self) -> None:
         self.flushed |= self.flushing or set()
         self.flushing = None
-        if self.save_flags is not None:
+        if self.save_flags is not None and not self.removing:  # a handle that is gone throws
             self.handle.save_resume_data(self.save_flags)
-            self.save_flags = None
+        self.save_flags = None
 
     def save(self, flags: int) -> None:
         """Flush first: verified pieces of a v2 torrent stay in memory until then, and the resume data counts them as
