@@ -101,7 +101,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         if asked is not None:
             event_id = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else BIGGEST
             if replay.known(event_id):
-                self.last_id = event_id
+                self.last_id, self._heal_again = event_id, True
             else:
                 told.insert(0, {"type": "resync", "data": {}})
         return told
@@ -110,7 +110,8 @@ class FeedConsumer(AsyncWebsocketConsumer):
         for message in first:
             self._queue(replay.text_of(message))
         self._ready = True
-        self.heal()
+        if self._heal_again:
+            self.heal()
 
     async def _refuse(self, status: int, detail: str, code: str) -> NoReturn:
         """An HTTP answer where the server can give one, else the 403 that a refused handshake always is; ends the consumer."""
@@ -140,10 +141,10 @@ class FeedConsumer(AsyncWebsocketConsumer):
 
     def tell(self, text: str, event_id: int = 0) -> None:
         """Queue a message; of events only what is new, and nothing before the snapshot."""
-        if not self._ready or (event_id and event_id <= self.last_id):
-            return
-        if event_id and self._healer:
+        if event_id and (self._healer or not self._ready):
             self._heal_again = True  # it is read from the rows, in order
+            return
+        if not self._ready or (event_id and event_id <= self.last_id):
             return
         self.last_id = max(self.last_id, event_id)
         self._queue(text)
