@@ -3,7 +3,7 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev chromium promtool test unit lint alerts bench lock
+.PHONY: help up down venv dev chromium promtool test unit interop lint alerts bench lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -36,6 +36,19 @@ test: dev chromium ## every test, on real servers and a real browser
 
 unit: dev ## the unit tests
 	@$(RUN) -m pytest tests/unit
+
+interop: dev ## the main job with stock BitTorrent clients as seeders
+	@missing=; for pair in aria2c:aria2 transmission-daemon:transmission-daemon qbittorrent-nox:qbittorrent-nox; do \
+		command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair#*:}"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing$$missing…"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "These tests need more programs. Run: sudo apt-get install$$missing" >&2; exit 1; \
+	fi
+	@$(RUN) -m pytest tests/interop
 
 lint: dev ## style, types, and who may import whom
 	@.venv/bin/ruff check .

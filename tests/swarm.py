@@ -55,7 +55,7 @@ def magnet_of(torrent: bytes, *trackers: str) -> str:
 
 
 class Tracker:
-    """Tells everybody the ports in `peers`. Set `failure` to have it refuse, `hits` has the query of every announce."""
+    """Tells everybody the ports in `peers`, but nobody his own. Set `failure` to have it refuse, `hits` has the query of every announce."""
 
     def __init__(self) -> None:
         self.peers: list[int] = []
@@ -65,8 +65,9 @@ class Tracker:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                tracker.hits.append(parse_qs(urlsplit(self.path).query, encoding="latin-1"))
-                body = tracker._answer()
+                asked = parse_qs(urlsplit(self.path).query, encoding="latin-1")
+                tracker.hits.append(asked)
+                body = tracker._answer(asked.get("port", [""])[0])
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -84,8 +85,10 @@ class Tracker:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/announce"
 
-    def _answer(self) -> bytes:
-        peers = b"".join(b"\x7f\0\0\1" + port.to_bytes(2, "big") for port in self.peers)
+    def _answer(self, own: str) -> bytes:
+        """A client that meets itself bans that address, and with it, on loopback, everybody."""
+        others = [port for port in self.peers if str(port) != own]
+        peers = b"".join(b"\x7f\0\0\1" + port.to_bytes(2, "big") for port in others)
         answer: dict[bytes, Any] = {b"interval": 1800, b"min interval": 1, b"peers": peers}
         if self.failure:
             answer = {b"failure reason": self.failure.encode()}
