@@ -1,11 +1,12 @@
 """What every REST view shares: JSON by orjson, problem documents, paging, strict request bodies."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, TypeVar
 
 import orjson
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, serializers
 from rest_framework.parsers import BaseParser
@@ -103,6 +104,40 @@ def page_of(request: Request) -> Page:
 def listing(results: Sequence[Any], total: int, page: Page) -> dict[str, Any]:
     """The one shape of every list."""
     return {"results": list(results), "page": page.page, "limit": page.limit, "total": total}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A list that is asked for often, as SQL: building its query takes Django longer than answering it takes PostgreSQL.
+
+    `entries` selects what an entry of the answer has, by those names, and ends with its ORDER BY; `count` counts them all.
+    """
+
+    entries: str
+    count: str
+
+    def rows(self, page: Page, **values: Any) -> dict[str, Any]:
+        """The page, its entries as dictionaries."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"{self.entries} {self._window(page)}", values)
+            names = [column.name for column in cursor.description or ()]
+            entries = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            cursor.execute(self.count, values)
+            return listing(entries, cursor.fetchone()[0], page)
+
+    def json(self, page: Page, **values: Any) -> dict[str, Any]:
+        """The page, its entries as JSON made by PostgreSQL: a third of the time of making it here."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""SELECT (SELECT coalesce(json_agg(entry), '[]')::text FROM ({self.entries} {self._window(page)}) entry),
+                ({self.count})""",  # noqa: S608 - constants, and whole numbers
+                values,
+            )
+            entries, total = cursor.fetchone()
+        return {**listing([], total, page), "results": orjson.Fragment(entries)}
+
+    def _window(self, page: Page) -> str:
+        return f"LIMIT {page.limit:d} OFFSET {page.rows.start:d}"
 
 
 def _fields(detail: Any) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from apps.accounts import identity, services, tokens
 from apps.accounts.models import User
-from apps.accounts.tokens import Claims, Kind
+from apps.accounts.tokens import Claims
 from sokoul import request_id
 from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError
@@ -26,8 +26,7 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        claims = tokens.decode(Kind.ACCESS, token.strip())
-        user = identity.of(claims)
+        user, claims = identity.bearer(token.strip())
         request_id.set_user(user.pk)
         return user, claims
 
@@ -67,7 +66,7 @@ def person_of(authorization: str, session_key: str | None) -> User:
     """Who asks for a stream, which no view serves: by bearer token, else by web session. PermanentError (401) for strangers."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return identity.of(tokens.decode(Kind.ACCESS, token.strip()))
+        return identity.bearer(token.strip())[0]
     request = HttpRequest()
     request.session = SessionStore(session_key)
     user = get_user(request) if session_key else None

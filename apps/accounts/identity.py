@@ -6,8 +6,9 @@ from typing import Any
 
 from django.db.models import Exists, Q
 
+from apps.accounts import tokens
 from apps.accounts.models import RefreshToken, User
-from apps.accounts.tokens import Claims, unauthenticated
+from apps.accounts.tokens import Claims, Kind, unauthenticated
 
 KEEP_SECONDS = 3.0
 """How long another process may go on believing a token that was revoked here."""
@@ -16,6 +17,18 @@ MOST = 10_000
 _NAMES = [field.attname for field in User._meta.concrete_fields]
 _Key = tuple[int, uuid.UUID | None]
 _known: dict[_Key, tuple[float, list[Any]]] = {}
+_checked: dict[str, tuple[float, Claims]] = {}
+
+
+def bearer(token: str) -> tuple[User, Claims]:
+    """Whose access token this is; its signature, once checked, is believed as long. PermanentError (401) for anything else."""
+    until, claims = _checked.get(token, (0.0, None))
+    if claims is None or until <= time.monotonic() or claims.expires_at <= time.time():
+        claims = tokens.decode(Kind.ACCESS, token)
+        if len(_checked) >= MOST:
+            _checked.clear()
+        _checked[token] = (time.monotonic() + KEEP_SECONDS, claims)
+    return of(claims), claims
 
 
 def of(claims: Claims) -> User:

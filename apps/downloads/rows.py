@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase, TorrentState
 from apps.feed import push
-from sokoul.api import Page, listing
+from sokoul.api import Page, Statement, listing
 
 # A phase and those that it may follow. Each change is one conditional UPDATE, so of two who try, one wins.
 BEFORE: dict[Phase, tuple[Phase, ...]] = {
@@ -101,13 +101,24 @@ def shown(download: Download) -> dict[str, Any]:
     return download_json(Download.objects.filter(pk=download.pk).values(*FIELDS).get())
 
 
+_LISTED = Statement(
+    f"""SELECT {", ".join(f"d.{name}" for name in FIELDS if "__" not in name and name != "user_id")}, m.title, m.year,
+        '/posters/w342' || nullif(m.poster_path, '') AS poster_url
+    FROM downloads d JOIN media m ON m.id = d.media_id
+    WHERE d.user_id = %(user_id)s AND d.status = ANY(%(statuses)s) ORDER BY d.created_at DESC, d.id DESC""",  # noqa: S608
+    "SELECT count(*) FROM downloads WHERE user_id = %(user_id)s AND status = ANY(%(statuses)s)",
+)
+STATUSES = tuple(dict.fromkeys(STATUS_OF.values()))
+
+
 def listed(user_id: int, page: Page, status: str = "") -> dict[str, Any]:
     """A person's downloads, newest first; only those of `status`, if given."""
-    mine = Download.objects.filter(user_id=user_id)
-    if status:
-        mine = mine.filter(status=status)
-    found = mine.order_by("-created_at", "-id").values(*FIELDS)[page.rows]
-    return listing([download_json(row) for row in found], mine.count(), page)
+    return _LISTED.rows(page, user_id=user_id, statuses=[status] if status else list(STATUSES))
+
+
+def listed_json(user_id: int, page: Page, status: str = "") -> dict[str, Any]:
+    """The same, to be sent as it is."""
+    return _LISTED.json(page, user_id=user_id, statuses=[status] if status else list(STATUSES))
 
 
 def of_title(user_id: int, media_id: int) -> list[dict[str, Any]]:

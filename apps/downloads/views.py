@@ -142,7 +142,7 @@ class DownloadsView(APIView):
             raise PermanentError(
                 "status must be Pending, Running, Completed or Failed.", fields={"status": ["unknown"]}
             )
-        return Response(rows.listed(user_of(request).pk, page_of(request), status))
+        return Response(rows.listed_json(user_of(request).pk, page_of(request), status))
 
 
 class DownloadView(APIView):

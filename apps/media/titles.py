@@ -16,6 +16,10 @@ FIELDS = (
     "id", "tmdb_id", "kind", "title", "original_title", "year", "overview", "genres", "runtime", "poster_path", "slug",
 )  # fmt: skip
 
+# The same shape as columns of SQL, of a table `m`.
+COLUMNS = f"""{", ".join(f"m.{name}" for name in FIELDS if name != "poster_path")},
+    '/posters/{POSTER_SIZE}' || nullif(m.poster_path, '') AS poster_url"""
+
 
 def media_json(row: Mapping[str, Any]) -> dict[str, Any]:
     """The one JSON shape of a title, from a row of `.values(*FIELDS)`; runtime in minutes, null while unknown."""

@@ -56,7 +56,7 @@ class Favorites(APIView):
         tags=["media"],
     )
     def get(self, request: Request) -> Response:
-        return Response(services.favorites(user_of(request).pk, page_of(request)))
+        return Response(services.favorites_json(user_of(request).pk, page_of(request)))
 
 
 class WatchHistory(APIView):

@@ -335,6 +335,24 @@ def test_identity_is_asked_for_once_in_a_while(
     assert client.get("/user/profile").json()["username"] == "alicia"
 
 
+def test_a_token_that_is_believed_for_a_while_expires_all_the_same(
+    api: Clients, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = api(alice)
+    monkeypatch.setattr(identity, "KEEP_SECONDS", 3600.0)
+    for status in (200, 200):
+        assert client.get("/user/profile").status_code == status
+    expired = time.time() + tokens.LIFETIMES[Kind.ACCESS] + 1
+    monkeypatch.setattr(time, "time", lambda: expired)  # of what is kept; PyJWT looks at the calendar
+    monkeypatch.setattr(tokens, "decode", _refuse)
+    with pytest.raises(PermanentError, match="Sign in first"):
+        identity.bearer(str(client.token))
+
+
+def _refuse(*_: object) -> None:
+    raise tokens.unauthenticated()
+
+
 def test_what_ends_a_sign_in_ends_it_at_once_in_this_process(
     api: Clients, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
