@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+import orjson
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from apps.feed import push
@@ -36,8 +37,10 @@ FROM unnest(%(ids)s::uuid[], %(sequences)s::bigint[]) AS message(id, sequence) C
     FOR NO KEY UPDATE
 ) free
 WHERE jobs.id = free.id
-RETURNING jobs.id, worker, kind, user_id, payload, request_id, attempts, lease
+RETURNING jobs.id, worker, kind, user_id, payload::text, attempts, request_id, lease
 """
+# In the order of the model's fields, as `from_db` takes them.
+_CLAIMED = ("id", "worker", "kind", "user_id", "payload", "attempts", "request_id", "lease")
 _RENEW = """
 UPDATE jobs SET lease_until = clock_timestamp() + %(seconds)s * interval '1 second'
 FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[]) AS held(id, lease) CROSS JOIN LATERAL (
@@ -106,7 +109,15 @@ def claim(wanted: Mapping[UUID, int]) -> list[Job]:
         "ids": ids,
         "sequences": [wanted[job_id] for job_id in ids],
     }
-    return list(Job.objects.raw(_CLAIM, parameters))
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        return [Job.from_db(connection.alias, _CLAIMED, _with_json(row)) for row in cursor.fetchall()]
+
+
+def _with_json(row: tuple[Any, ...]) -> list[Any]:
+    """A row of _CLAIMED with its payload read; `objects.raw` would do it at several times the cost."""
+    payload = _CLAIMED.index("payload")
+    return [*row[:payload], orjson.loads(row[payload]), *row[payload + 1 :]]
 
 
 def standing(ids: Sequence[UUID]) -> dict[UUID, Job]:

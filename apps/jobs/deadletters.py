@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.jobs import broker, messages, services
+from apps.jobs.models import Job, Status
 from apps.jobs.streams import DEAD
 from sokoul.errors import not_found
 
@@ -47,6 +48,15 @@ def letters(start: int = 1, limit: int = 100) -> list[Letter]:
     return found
 
 
+def listed(rows: slice) -> tuple[list[Letter], int]:
+    """(these of all letters, newest first; how many there are)."""
+    extent = broker.call(broker.extent(DEAD))
+    holes = set(extent.holes)
+    kept = [number for number in range(extent.last, extent.first - 1, -1) if number not in holes]
+    found = [broker.call(broker.stored(DEAD, sequence)) for sequence in kept[rows]]
+    return [_letter(stored) for stored in found if stored], extent.messages
+
+
 def letter(sequence: int) -> Letter:
     """Raises PermanentError (404)."""
     stored = broker.call(broker.stored(DEAD, sequence))
@@ -64,6 +74,14 @@ def replay(sequence: int) -> Letter:
         _publish_again(found)
     broker.call(broker.delete(DEAD, sequence))
     return found
+
+
+def retry(job_id: UUID) -> None:
+    """Run a failed job again with all its attempts; its letter goes. Raises PermanentError: 404 unknown, 409 not failed."""
+    sequence = Job.objects.filter(pk=job_id, status=Status.FAILED).values_list("sequence", flat=True).first()
+    services.retry(job_id)
+    if sequence:
+        remove(sequence)
 
 
 def purge(sequence: int | None = None) -> None:

@@ -6,6 +6,7 @@ misses (NATS down, process killed) the relay finds in the rows and publishes.
 
 import hashlib
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from queue import SimpleQueue
@@ -21,6 +22,7 @@ from apps.jobs.models import Job, Status
 from sokoul import logs, request_id
 
 log = logs.logger(__name__)
+NOTED_AFTER = 0.1  # seconds
 MOST_WAITING = 20_000  # publications that a process holds; beyond them the relay's are the rows
 
 # The publication may have been overtaken: claimed (which notes the same itself), failed, or published anew.
@@ -145,16 +147,21 @@ class _Publisher:
             self._sent.put((batch, await broker.publish([item.message for item in batch])))
 
     def _note(self) -> None:
+        """A little later, and then for all that was sent: a worker that claims a job meanwhile notes it in passing."""
         while True:
+            batch, sequences = self._sent.get()
+            time.sleep(NOTED_AFTER)
+            while not self._sent.empty():
+                more, theirs = self._sent.get()
+                batch, sequences = batch + more, sequences + theirs
             try:
-                note(*self._sent.get())
+                note(batch, sequences)
             except (DatabaseError, InterfaceError) as error:
                 log.warning("publication not noted, the relay repeats it", error=str(error))
             except Exception:
                 log.exception("publication not noted, the relay repeats it")
             finally:
-                if self._sent.empty():
-                    connection.close()
+                connection.close()
 
 
 _publisher = _Publisher()

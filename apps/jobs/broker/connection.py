@@ -24,6 +24,7 @@ Answer = Callable[[bytes], Awaitable[bytes]]
 
 CONNECT_PATIENCE = 1.0  # seconds that a call waits for a connection that is not up
 ACK_PATIENCE = 2.0  # seconds for JetStream to answer
+DISK_PATIENCE = 10.0  # seconds for what makes, changes or empties streams: a busy disk takes its time
 
 
 class BrokerDown(TransientError):
@@ -134,8 +135,9 @@ async def connected() -> Client:
     return await _connection().connected()
 
 
-async def jetstream() -> JetStreamContext:
-    return (await connected()).jetstream(timeout=ACK_PATIENCE)
+async def jetstream(timeout: float = ACK_PATIENCE) -> JetStreamContext:
+    """Its calls raise a time-out after `timeout` seconds."""
+    return (await connected()).jetstream(timeout=timeout)
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:

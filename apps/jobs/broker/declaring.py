@@ -7,7 +7,7 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from apps.jobs.broker.connection import jetstream, translated
+from apps.jobs.broker.connection import DISK_PATIENCE, jetstream, translated
 from apps.jobs.streams import STREAMS, Consumer, Stream, consumers
 from sokoul.env import ENV
 
@@ -18,7 +18,7 @@ async def declare(streams: Sequence[Stream] = STREAMS, durables: Sequence[Consum
     """Make streams and consumers as declared; {name: created, updated or unchanged} of the streams. Safe to repeat."""
     done = {}
     with translated():
-        context = await jetstream()
+        context = await jetstream(DISK_PATIENCE)
         for stream in streams:
             done[stream.name] = await _declare_stream(context, _stream_config(stream))
         for consumer in consumers() if durables is None else durables:

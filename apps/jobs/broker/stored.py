@@ -10,7 +10,7 @@ from typing import NamedTuple
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
-from apps.jobs.broker.connection import BrokerDown, connected, jetstream, translated
+from apps.jobs.broker.connection import DISK_PATIENCE, BrokerDown, connected, jetstream, translated
 from sokoul import logs
 
 log = logs.logger(__name__)
@@ -90,7 +90,7 @@ async def delete(stream: str, sequence: int) -> None:
 
 async def purge(stream: str) -> None:
     with translated():
-        await (await jetstream()).purge_stream(stream)
+        await (await jetstream(DISK_PATIENCE)).purge_stream(stream)
 
 
 async def extent(stream: str) -> Extent:

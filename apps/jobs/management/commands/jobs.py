@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.jobs import broker, deadletters, services
+from apps.jobs import broker, deadletters
 from apps.jobs.models import Job, Status
 from sokoul.errors import PermanentError
 
@@ -37,8 +37,5 @@ class Command(BaseCommand):
             self.stdout.write(line.rstrip())
 
     def _retry(self, job_id: UUID) -> None:
-        letter = Job.objects.filter(pk=job_id, status=Status.FAILED).values_list("sequence", flat=True).first()
-        services.retry(job_id)
-        if letter:
-            deadletters.remove(letter)
+        deadletters.retry(job_id)
         self.stdout.write(f"{job_id} runs again")
