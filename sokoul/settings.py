@@ -1,6 +1,7 @@
 """Django's settings, all from `sokoul.env`."""
 
 import hashlib
+import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,8 +13,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DEBUG = False
 
 # A process without JWT_SECRET never gets past `env.require_complete()`; commands that need nothing get a random key.
-_signing = ENV.secret_key or "".join(secrets_of("JWT_SECRET")[:1]) or __import__("secrets").token_hex(32)
-SECRET_KEY = hashlib.sha256(b"sokoul sessions:" + _signing.encode()).hexdigest()
+_signing = [ENV.secret_key] if ENV.secret_key else [*secrets_of("JWT_SECRET")] or [secrets.token_hex(32)]
+SECRET_KEY, *SECRET_KEY_FALLBACKS = (hashlib.sha256(b"sokoul sessions:" + key.encode()).hexdigest() for key in _signing)
 
 HTTPS = ENV.address.startswith("https://")
 ALLOWED_HOSTS = [urlsplit(ENV.address).hostname or "localhost", "localhost", "127.0.0.1", "[::1]", *ENV.allowed_hosts]
@@ -23,8 +24,8 @@ INSTALLED_APPS = [
     "daphne",
     "sokoul",  # before whatever makes metrics: it says where they go
     "django_prometheus",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # without a site of its own
+    "sokoul.dashboard.apps.DashboardConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -161,6 +162,42 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SERVERS": [{"url": "/"}, {"url": "/api/v1"}],
+    "PREPROCESSING_HOOKS": ["sokoul.openapi.without_copies"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "sokoul.openapi.completed"],
+    "ENUM_NAME_OVERRIDES": {
+        "Progress": "apps.jobs.models.Status",
+        "Health": "sokoul.health.STATES",
+        "ComponentHealth": "sokoul.health.COMPONENT_STATES",
+    },
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Sokoul",
+    "SITE_HEADER": "Sokoul",
+    "SITE_URL": "/app/",
+    "SITE_ICON": lambda request: "/static/logo.svg",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: "/static/logo.svg"}],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: "/static/css/dashboard.css"],
+    "COLORS": {
+        "primary": {  # the teal of the other pages
+            "50": "oklch(98.4% .014 180.7)",
+            "100": "oklch(95.3% .051 180.8)",
+            "200": "oklch(91% .096 180.4)",
+            "300": "oklch(85.5% .138 181.1)",
+            "400": "oklch(77.7% .12 185)",
+            "500": "oklch(64% .1 192)",
+            "600": "oklch(50% .082 197)",
+            "700": "oklch(44% .072 197)",
+            "800": "oklch(38% .06 197)",
+            "900": "oklch(32% .05 197)",
+            "950": "oklch(26% .04 197)",
+        }
+    },
+    "ACCOUNT": {"navigation": "sokoul.dashboard.navigation.account"},
+    "SIDEBAR": {"navigation": "sokoul.dashboard.navigation.sidebar"},
 }
 
 LANGUAGE_CODE = ENV.default_language

@@ -1,5 +1,6 @@
 """Every address of the product. REST stands at the plan's paths and again under /api/v1/; pages under /app/."""
 
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -11,6 +12,7 @@ from apps.feed import urls as feed
 from apps.jobs import urls as jobs
 from apps.media import urls as media
 from sokoul import exposition, health
+from sokoul.dashboard import views as dashboard
 
 api: list[URLPattern | URLResolver] = [
     *accounts.api,
@@ -20,6 +22,7 @@ api: list[URLPattern | URLResolver] = [
     *feed.api,
     *health.urls,
     *exposition.urls,
+    *dashboard.api,
 ]
 pages: list[URLPattern | URLResolver] = [*accounts.pages, *media.pages, *downloads.pages, *feed.pages]
 
@@ -31,6 +34,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *bot.hooks,
     path("api/v1/", include((api, "v1"))),
     path("app/", include((pages, "app"))),
+    path("dashboard", RedirectView.as_view(url="/dashboard/")),
+    path("dashboard/", admin.site.urls),
 ]
 
 handler400 = "sokoul.pages.bad_request"

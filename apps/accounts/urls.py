@@ -2,8 +2,8 @@
 
 from django.urls import URLPattern, path
 
+from apps.accounts import admin_views, announcing, telegram_views, views
 from apps.accounts import pages as html
-from apps.accounts import announcing, telegram_views, views
 
 api: list[URLPattern] = [
     path("auth/register", views.Register.as_view()),
@@ -15,6 +15,11 @@ api: list[URLPattern] = [
     path("user", views.Account.as_view()),
     path("admin/broadcast", announcing.Broadcast.as_view()),
     path("admin/messages", announcing.Message.as_view()),
+    path("admin/users", admin_views.Accounts.as_view()),
+    path("admin/users/<int:user_id>", admin_views.OneAccount.as_view()),
+    path("admin/dlq", admin_views.DeadLetters.as_view()),
+    path("admin/dlq/<int:sequence>/replay", admin_views.Replay.as_view()),
+    path("logs", admin_views.Logs.as_view()),
     path("user/telegram", telegram_views.TelegramAccount.as_view()),
     path("user/telegram/link", telegram_views.TelegramOffer.as_view()),
     path("user/telegram/confirm", telegram_views.TelegramConfirmation.as_view()),

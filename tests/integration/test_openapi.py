@@ -15,7 +15,7 @@ from tests.web import Web
 
 Clients = Callable[[User | None], Api]
 # For people, and for those who do not follow a description.
-UNDESCRIBED = r"^(app/|dashboard/|static/|posters/|telegram/|schema|docs|metrics|favicon|jsi18n|i18n/|$)"
+UNDESCRIBED = r"^(app/|dashboard|static/|posters/|telegram/|schema|docs|metrics|favicon|jsi18n|i18n/|$)"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,56 @@
+"""What an admin decides about somebody's account; called by REST and the dashboard alike."""
+
+from django.db import transaction
+
+from apps.accounts import audit, identity, services
+from apps.accounts.models import Role, User
+from sokoul.errors import PermanentError, conflict, forbidden, not_found
+
+
+def change(
+    user_id: int, *, by: User, role: Role | None = None, is_active: bool | None = None, ip: str | None = None
+) -> User:
+    """Give a role, deactivate or activate; what is None, or so already, stays. Deactivating ends every sign-in.
+
+    Raises PermanentError: 404 unknown, 403 once `by` is no admin any more, 409 for one's own account (so that one admin is
+    left) and for the role of an account that stays deactivated.
+    """
+    with transaction.atomic():
+        user = _locked(user_id, by)
+        if is_active and not user.is_active:
+            _switch(user, True, by, ip)
+        if role is not None and role != user.role:
+            user = _with_role(user, role, by, ip)
+        if is_active is False and user.is_active:
+            _switch(user, False, by, ip)
+    identity.forget(user_id)
+    return user
+
+
+def _locked(user_id: int, by: User) -> User:
+    """Both rows held, in one order for everybody: of two admins who demote each other, one comes too late."""
+    if user_id == by.pk:
+        raise conflict("This is your own account. Ask another admin to change it.")
+    held = {user.pk: user for user in User.objects.select_for_update().filter(pk__in=[user_id, by.pk]).order_by("pk")}
+    if by.pk not in held or not held[by.pk].is_admin:
+        raise forbidden("You are no admin any more.")
+    if user_id not in held:
+        raise not_found("This user")
+    return held[user_id]
+
+
+def _with_role(user: User, role: Role, by: User, ip: str | None) -> User:
+    if not user.is_active:
+        raise conflict("This account is deactivated. Activate it before you change its role.")
+    try:
+        return services.set_role(user, role, by=by, ip=ip)
+    except PermanentError as error:  # deleted in between
+        raise not_found("This user") from error
+
+
+def _switch(user: User, active: bool, by: User, ip: str | None) -> None:
+    user.is_active = active
+    user.token_epoch += 1  # tokens and web sessions from before stay dead, also when the account is activated again
+    user.save(update_fields=["is_active", "token_epoch"])
+    action = "user.activated" if active else "user.deactivated"
+    audit.record(action, user.username, by, ip, user_id=user.pk)

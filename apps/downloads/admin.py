@@ -1,0 +1,169 @@
+"""The dashboard's lists of releases, decisions and downloads."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy
+from unfold.admin import TabularInline
+
+from apps.accounts import audit
+from apps.accounts.admin import Listed, moment, path_link
+from apps.accounts.models import User
+from apps.downloads import services
+from apps.downloads.models import Candidate, Download, Torrent
+from sokoul.client_ip import client_ip
+from sokoul.errors import PermanentError
+from sokoul.templatetags.shown import rate, size
+
+
+def _reasons(candidate: Candidate) -> SafeString:
+    """Why it was refused, else why it has its score."""
+    told = candidate.rejections or candidate.reasons
+    return format_html('<div class="dash-why">{}</div>', " ".join(item.get("sentence", "") for item in told))
+
+
+class Decided(TabularInline):  # type: ignore[misc]  # unfold is untyped
+    """What was decided about a release, on its page."""
+
+    model = Candidate
+    fields = readonly_fields = ("media", "season", "episode", "score", "why", "decided_at")
+    extra = 0
+    can_delete = False
+    verbose_name_plural = gettext_lazy("What was decided about it")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Candidate]:
+        rows: QuerySet[Candidate] = super().get_queryset(request).select_related("media")
+        return rows
+
+    @admin.display(description=gettext_lazy("why"))
+    def why(self, candidate: Candidate) -> SafeString:
+        return _reasons(candidate)
+
+
+@admin.register(Torrent)
+class TorrentAdmin(Listed):
+    heading = gettext_lazy("Releases")
+    one = gettext_lazy("Release")
+    list_display = ("title", "indexer", "bytes", "seeders", "titles", "refused", "seen_at")
+    search_fields = ("title", "=info_hash_v1", "=info_hash_v2")
+    ordering = ("-seen_at", "-pk")
+    inlines = (Decided,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Torrent]:
+        rows: QuerySet[Torrent] = super().get_queryset(request)
+        refused = Count("candidates", filter=Q(candidates__score=None))
+        return rows.annotate(titles_count=Count("candidates"), refused_count=refused)
+
+    @admin.display(description=gettext_lazy("size"), ordering="size")
+    def bytes(self, torrent: Torrent) -> str:
+        return size(torrent.size)
+
+    @admin.display(description=gettext_lazy("considered for"))
+    def titles(self, torrent: Any) -> int:
+        return int(torrent.titles_count)
+
+    @admin.display(description=gettext_lazy("refused for"))
+    def refused(self, torrent: Any) -> int:
+        return int(torrent.refused_count)
+
+
+class Taken(admin.SimpleListFilter):
+    title = gettext_lazy("decision")
+    parameter_name = "decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("accepted", gettext_lazy("accepted")), ("refused", gettext_lazy("refused"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        return queryset.filter(score__isnull=chosen == "refused") if chosen in {"accepted", "refused"} else queryset
+
+
+@admin.register(Candidate)
+class CandidateAdmin(Listed):
+    heading = gettext_lazy("Decisions about releases")
+    one = gettext_lazy("Decision")
+    list_display = ("torrent", "media", "season", "episode", "score", "why", "decided_at")
+    list_filter = (Taken,)
+    list_select_related = ("torrent", "media")
+    search_fields = ("torrent__title", "media__title")
+    ordering = ("-decided_at", "-pk")
+
+    @admin.display(description=gettext_lazy("why"))
+    def why(self, candidate: Candidate) -> SafeString:
+        return _reasons(candidate)
+
+
+Verb = Callable[[int, int], Any]
+
+
+@admin.register(Download)
+class DownloadAdmin(Listed):
+    heading = gettext_lazy("Downloads")
+    one = gettext_lazy("Download")
+    list_display = ("media", "user", "phase", "percent", "speed", "peers", "reason", "when", "way")
+    list_filter = ("status", "phase")
+    list_select_related = ("media", "user")
+    search_fields = ("name", "media__title", "=user__username", "=request_id", "=swarm")
+    ordering = ("-created_at", "-pk")
+    actions = ("pause", "resume", "retry", "cancel")
+
+    @admin.display(description=gettext_lazy("progress"), ordering="progress")
+    def percent(self, download: Download) -> str:
+        return f"{download.progress:.0f} %"
+
+    @admin.display(description=gettext_lazy("asked for"), ordering="created_at")
+    def when(self, download: Download) -> str:
+        return moment(download.created_at)
+
+    @admin.display(description=gettext_lazy("rate"), ordering="rate")
+    def speed(self, download: Download) -> str:
+        return rate(download.rate) if download.rate else "–"
+
+    @admin.display(description=gettext_lazy("request"))
+    def way(self, download: Download) -> SafeString | str:
+        return path_link(download.request_id)
+
+    @admin.action(description=gettext_lazy("Pause"))
+    def pause(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
+        self._on_behalf(request, chosen, "paused", services.pause)
+
+    @admin.action(description=gettext_lazy("Resume"))
+    def resume(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
+        self._on_behalf(request, chosen, "resumed", services.resume)
+
+    @admin.action(description=gettext_lazy("Retry"))
+    def retry(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
+        self._on_behalf(request, chosen, "retried", services.retry)
+
+    @admin.action(description=gettext_lazy("Cancel (what has failed leaves the list)"))
+    def cancel(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
+        self._on_behalf(request, chosen, "cancelled", services.cancel)
+
+    def _on_behalf(self, request: HttpRequest, chosen: QuerySet[Download], done: str, verb: Verb) -> None:
+        """Do to each what its owner could, and say which would not have it."""
+        assert isinstance(request.user, User)
+        count = 0
+        for download_id, owner_id, owner in chosen.values_list("pk", "user_id", "user__username"):
+            try:
+                with transaction.atomic():
+                    verb(owner_id, download_id)
+                    audit.record(f"download.{done}", str(download_id), request.user, client_ip(request), owner=owner)
+                count += 1
+            except PermanentError as error:
+                text = gettext("Download %(id)d: %(why)s") % {"id": download_id, "why": error.message}
+                self.message_user(request, text, messages.ERROR)
+        if count:
+            self.message_user(request, gettext("Done for %(count)d downloads.") % {"count": count})

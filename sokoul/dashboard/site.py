@@ -1,0 +1,82 @@
+"""Who gets into the dashboard: admins everywhere, moderators to the audit trail, nobody else."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver
+from django.utils import translation
+from unfold.sites import UnfoldAdminSite
+
+from apps.accounts import pages as accounts
+from apps.accounts.models import User
+
+View = Callable[..., HttpResponse]
+LOGS = "admin:accounts_auditentry_changelist"
+
+
+def is_admin(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_admin
+
+
+def is_staff(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_staff
+
+
+class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
+    index_title = "Overview"
+    enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return is_staff(request)
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """A stranger is led to the sign-in page and back; who is signed in and has no business here gets a 403."""
+        inner: View = super().admin_view(view, cacheable)
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.user.is_authenticated and not self.has_permission(request):
+                raise PermissionDenied
+            if language := getattr(request.user, "language", ""):
+                translation.activate(language)
+            return inner(request, *args, **kwargs)
+
+        return guarded
+
+    def for_admins(self, view: View) -> View:
+        """A page of ours that moderators do not see."""
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not is_admin(request):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return self.admin_view(guarded)
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        from sokoul.dashboard import pages  # it asks for this site
+
+        return [*pages.urls(self), *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from sokoul.dashboard import pages
+
+        return pages.overview(request) if is_admin(request) else redirect(LOGS)
+
+    # There is one way in and out, and one place where a person changes their account.
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return redirect_to_login(request.GET.get("next", "/dashboard/"), settings.LOGIN_URL)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return accounts.sign_out(request)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return redirect("app:profile")
