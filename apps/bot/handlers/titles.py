@@ -31,7 +31,8 @@ def search(sender: Sender, argument: str) -> Reply:
 
 def wanted(text: str) -> tuple[str, int | None, int | None]:
     """("Dark", 1, 2) of "Dark S01E02"; ("Dark", 1, None) of "Dark S01"; the text itself where it names neither."""
-    found = _EPISODE.match(" ".join(text.split()))
+    text = " ".join(text.split())
+    found = _EPISODE.match(text)
     if found is None:
         return text, None, None
     return found[1], int(found[2]), int(found[3]) if found[3] else None

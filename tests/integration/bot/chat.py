@@ -2,11 +2,22 @@
 
 from typing import Any
 
+from django.utils.translation import gettext, override
+
 from tests.demo import Demo
 from tests.waiting import until
 
 Message = dict[str, Any]
 SHOWN = {"sendMessage", "editMessageText"}
+PATIENCE = {"One moment…", "Un instant…"}
+
+
+def french(text: str, **gaps: str) -> str:
+    """What the bot says for an English text to a French speaker."""
+    with override("fr"):
+        found = gettext(text) % gaps if gaps else gettext(text)
+    assert found != text, f"no French for {text!r}"
+    return found
 
 
 class Chat:
@@ -39,15 +50,21 @@ class Chat:
         self.demo.telegram_update(user_id=self.user_id, text=text, **self.who, **more)
 
     def ask(self, text: str, within: float = 10) -> Message:
-        """Say something and wait for the answer."""
+        """Say something and wait for the answer, also for one that takes its time."""
+        first = self.begin(text, within)
+        until(lambda: self.message(first["id"])["text"] not in PATIENCE, within, "the end of waiting")
+        return self.message(first["id"])
+
+    def begin(self, text: str, within: float = 10) -> Message:
+        """Say something and wait for whatever comes first."""
         after = self.count()
         self.type(text)
         return self.answer(after, within)
 
     def answer(self, after: int, within: float = 10) -> Message:
         """The message that the first call after number `after` sent or edited."""
-        call = until(lambda: next(iter(self.calls(after)), None), within, f"an answer to {self.user_id}")
-        return self.message(call["result"]["message_id"])
+        calls = until(lambda: self.calls(after), within, f"an answer to {self.user_id}")
+        return self.message(calls[0]["result"]["message_id"])
 
     def message(self, number: int) -> Message:
         return next(message for message in self.messages() if message["id"] == number)
@@ -67,19 +84,18 @@ class Chat:
 
     def toast(self, after: int) -> str:
         """What popped up over a button that was pressed."""
-        fits = lambda: next(  # noqa: E731
-            (call for call in self.demo.telegram_sent("answerCallbackQuery", after) if call["params"].get("text")), None
-        )
-        return str(until(fits, 10, "a toast")["params"]["text"])
+
+        def popped() -> list[str]:
+            calls = self.demo.telegram_sent("answerCallbackQuery", after)
+            return [call["params"]["text"] for call in calls if call["params"].get("text")]
+
+        return until(popped, 10, "a toast")[0]
 
     def wait(self, message: Message, fragment: str, within: float = 20) -> Message:
         """Until the message says `fragment`."""
 
-        def says() -> Message | None:
-            current = self.message(message["id"])
-            return current if fragment in current["text"] else None
-
         try:
-            return until(says, within)
+            until(lambda: fragment in self.message(message["id"])["text"], within)
         except AssertionError:
             raise AssertionError(f"{fragment!r} is not in {self.message(message['id'])}") from None
+        return self.message(message["id"])

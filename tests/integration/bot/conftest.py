@@ -17,7 +17,7 @@ ALICE, BOB, MALLORY = 1001, 1002, 1003
 
 
 @pytest.fixture
-def telegram(transactional_db: None, providers: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
+def telegram(transactional_db: None, nats: str, providers: Demo, monkeypatch: pytest.MonkeyPatch) -> Demo:
     """The demo's Telegram, and a bot that loses no time over its failures."""
     from apps.bot import client, leader, polling
 
@@ -49,7 +49,7 @@ def bot(start_bot: Callable[[], Any]) -> None:
 
 
 @pytest.fixture
-def notifier(telegram: Demo, nats: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def notifier(telegram: Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A notifier in this process, on an empty queue."""
     from apps.bot import delivery
     from apps.jobs import broker, streams
