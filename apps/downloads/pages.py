@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.downloads import rows, search, services
+from apps.downloads.engine.video import VIDEO
 from apps.downloads.models import Phase
-from apps.downloads.preparation import VIDEO
 from apps.jobs import services as jobs
 from apps.jobs.models import Status
 from apps.media import services as media_services
@@ -149,7 +149,7 @@ def start(request: HttpRequest, media_id: int) -> HttpResponse:
     season, episode = _wanted(request)
     chosen = request.POST.get("torrent_id", "")
     if chosen and not (chosen.isascii() and chosen.isdigit() and len(chosen) < 19):
-        raise not_found(_("This release"))
+        raise not_found("This release")
     torrent_id = int(chosen) if chosen else None
     services.start(user_id(request), media_id, torrent_id=torrent_id, season=season, episode=episode)
     return redirect("app:downloads")
@@ -190,7 +190,7 @@ def _do(me: int, download_id: int, verb: str) -> None:
     elif verb in {"cancel", "remove", "stop"}:
         services.cancel(me, download_id)
     else:
-        raise not_found(_("This button"))
+        raise not_found("This button")
 
 
 @signed_in
@@ -200,7 +200,12 @@ def act(request: HttpRequest, download_id: int, verb: str) -> HttpResponse:
     _do(user_id(request), download_id, verb)
     if not is_fragment(request):
         return redirect("app:downloads")
-    return HttpResponse() if verb == "remove" else _shown_now(request, download_id)
+    try:
+        return _shown_now(request, download_id)
+    except PermanentError as error:
+        if error.status == 404:
+            return HttpResponse()
+        raise
 
 
 # Library and player
@@ -240,7 +245,7 @@ def play(request: HttpRequest, download_id: int, index: int) -> HttpResponse:
     filed = rows.filed(download_id, index)
     file = filed or next((file for file in rows.files(download_id) if file["index"] == index), None)
     if file is None:
-        raise not_found(_("This file of the download"))
+        raise not_found("This file of the download")
     position, _duration = media_services.positions(me, [download["media_id"]]).get(download["media_id"], (0.0, 0.0))
     context = {
         "download": _card(download),

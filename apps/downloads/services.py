@@ -192,7 +192,9 @@ def retry(user_id: int, download_id: int) -> tuple[Download, str]:
 def cancel(user_id: int, download_id: int, *, files: bool = False) -> None:
     """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list."""
     download = owned(user_id, download_id)
-    if download.phase in {Phase.FAILED, Phase.CANCELLED} and not download.removal:
+    if download.phase in {Phase.FAILED, Phase.CANCELLED}:
+        if download.removal:
+            raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
         download.delete()
         return
     if download.status == "Completed" and not files:

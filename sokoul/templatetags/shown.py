@@ -1,12 +1,15 @@
 """Numbers for people, and icons."""
 
 import re
+from datetime import datetime, timedelta
 
 from django import template
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -63,6 +66,14 @@ def minutes(value: float | None) -> str:
     if not hours:
         return _("%(count)d min") % {"count": rest}
     return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": rest}
+
+
+@register.filter
+def ago(value: datetime) -> str:
+    """How long ago that was."""
+    if timezone.now() - value < timedelta(minutes=1):
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(value, depth=1)}
 
 
 @register.simple_tag

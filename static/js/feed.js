@@ -93,7 +93,7 @@ function again() {
 addEventListener("online", open);
 addEventListener("pagehide", () => {
   leaving = true;
-  socket?.close();
+  if (socket?.readyState === WebSocket.OPEN) socket.close(); // one that is being opened ends with the page
 });
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;

@@ -4,6 +4,7 @@ const TOAST_SECONDS = 8;
 const toasts = document.getElementById("toasts");
 const bell = document.getElementById("bell");
 const unread = document.getElementById("unread");
+const counted = new Set();
 const endedJobs = new Set();
 
 // Notices
@@ -74,14 +75,18 @@ function showUnread(count) {
 }
 
 document.addEventListener("sokoul:notification", (event) => {
-  showUnread(Number(bell.dataset.unread) + 1);
-  notice(event.detail.data.text, event.detail.data.code.endsWith("failed") ? "error" : "success");
+  const { id, data } = event.detail;
+  if (!counted.has(id)) showUnread(Number(bell.dataset.unread) + 1);
+  counted.add(id);
+  notice(data.text, data.code.endsWith("failed") ? "error" : "success");
 });
 document.addEventListener("sokoul:message", (event) => notice(event.detail.data.text));
 document.addEventListener("sokoul:broadcast", (event) => notice(event.detail.data.text));
+// What was missed is in the snapshot as well, and is told again after it.
 document.addEventListener("sokoul:snapshot", (event) => {
   const { notifications } = event.detail.data;
-  if (Number(bell.dataset.unread) < 50) showUnread(notifications.length);
+  notifications.forEach(({ id }) => counted.add(id));
+  if (notifications.length < 50) showUnread(notifications.length); // a snapshot has no more than that
 });
 document.addEventListener("htmx:afterSettle", () => {
   const list = document.getElementById("notifications");

@@ -15,6 +15,7 @@ const SOUND = { ac3: "ac-3", eac3: "ec-3", dts: "dtsc", truehd: "mlpa", aac: "mp
 
 let saved = -1;
 let restored = false;
+let played = false;
 let tries = 0;
 
 function clock(value) {
@@ -56,7 +57,7 @@ document.getElementById("again").addEventListener("click", () => {
 
 function save() {
   const { currentTime: position, duration } = video;
-  if (!restored || !Number.isFinite(duration) || Math.abs(position - saved) < 0.5) return;
+  if (!played || !Number.isFinite(duration) || Math.abs(position - saved) < 0.5) return;
   saved = position;
   localStorage.setItem(LAST_FILE, texts.file);
   fetch(texts.watched, {
@@ -74,6 +75,10 @@ video.addEventListener("timeupdate", () => {
 video.addEventListener("pause", save);
 video.addEventListener("ended", save);
 addEventListener("pagehide", save);
+// By the time of "pagehide" the next page has been made, and would show an older place.
+document.addEventListener("click", (event) => {
+  if (event.target.closest("a[href]")) save();
+}, { capture: true });
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "hidden") save();
 });
@@ -123,6 +128,7 @@ video.addEventListener("loadedmetadata", () => {
   checkPicture();
 });
 video.addEventListener("playing", () => {
+  played = true; // looking at the page alone changes no position
   tries = 0;
   if (video.videoWidth > 0 && !trouble.hidden && !unknown(SOUND, texts.audioCodec)) say("");
   checkPicture();
