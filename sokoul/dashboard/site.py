@@ -10,11 +10,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver
-from django.utils import translation
 from unfold.sites import UnfoldAdminSite
 
 from apps.accounts import pages as accounts
 from apps.accounts.models import User
+from sokoul.pages import signed_in
 
 View = Callable[..., HttpResponse]
 LOGS = "admin:accounts_auditentry_changelist"
@@ -39,12 +39,11 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
         """A stranger is led to the sign-in page and back; who is signed in and has no business here gets a 403."""
         inner: View = super().admin_view(view, cacheable)
 
+        @signed_in
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if request.user.is_authenticated and not self.has_permission(request):
+            if not self.has_permission(request):
                 raise PermissionDenied
-            if language := getattr(request.user, "language", ""):
-                translation.activate(language)
             return inner(request, *args, **kwargs)
 
         return guarded
