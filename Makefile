@@ -69,11 +69,12 @@ alerts: promtool ## check the alert rules and run their tests
 	@promtool check config --syntax-only deploy/prometheus/prometheus.yml
 	@cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
 
-bench: dev ## each figure beside its bar
-	@$(RUN) tests/bench/run.py
+bench: ## each figure beside its bar and its peer: make bench [ONLY=jobs,torrent] [SIZE=mib] [ROUNDS=3] [RECORD=1]
+	@requirements/install bench
+	@$(RUN) -m tests.bench.run
 
 lock: dev ## resolve the requirements anew and lock them with hashes
-	@cd requirements && for name in base embedded dev installer; do \
+	@cd requirements && for name in base embedded dev bench installer; do \
 		../.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 			--no-emit-find-links --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done

@@ -1,114 +1,84 @@
-"""The task layer beside bare nats-py, in the same run: `python -m tests.bench.jobs [NUMBER OF JOBS]`.
+"""The task layer beside Celery, procrastinate and, as the limit, bare nats-py: no-op jobs, one worker process each.
 
-Starts servers of its own. Prints a line a figure: what, ours, bare nats-py's (the limit: file storage, every message
-acknowledged twice, no database), and the bar of BENCHMARKS.md.
+A job of ours is claimed and completed in PostgreSQL and acknowledged to JetStream; a job of procrastinate's is a row of the
+same PostgreSQL; Celery keeps its jobs in Valkey's memory alone; bare nats-py has no database at all.
 """
 
 import asyncio
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import quantiles
-from uuid import UUID
+from tempfile import mkdtemp
+from typing import Any
 
-from tests import servers  # sets the environment that everything below reads
+from tests import servers
+from tests.bench import stack
+from tests.bench.peers import marks, nats_bare
+from tests.bench.report import Bar, Figure, at_least, at_most, percentile, progress, tell
 
-ROOT = Path(__file__).parents[2]
-RATE, SECONDS = 100, 10  # of the latency run: jobs a second, seconds
-
-
-def main(count: int) -> None:
-    for name in servers.SERVERS:
-        servers.start(name)
-    try:
-        _prepare()
-        _measure(count)
-    finally:
-        for server in servers.SERVERS.values():
-            server.stop()
+COUNT = 10_000
+CELERY_COUNT, PROCRASTINATE_COUNT = 4_000, 2_000  # their rates do not hang on it, and they take longer
+RATE, PACED = 100, 500  # of the latency run: jobs a second, jobs
 
 
-def _prepare() -> None:
-    import django
+class Samples:
+    """One value a round, by what it is."""
 
-    django.setup()
-    from django.core.management import call_command
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
 
-    from apps.jobs import broker
+    def add(self, **values: float) -> None:
+        for name, value in values.items():
+            self._values.setdefault(name, []).append(value)
 
-    call_command("migrate", verbosity=0)
-    broker.call(broker.declare())
-
-
-def _measure(count: int) -> None:
-    from apps.jobs import services
-    from apps.jobs.models import Job
-
-    publish_limit, rate_limit, latency_limit = asyncio.run(_bare(count))
-    idle = _idle_memory()
-    began = time.perf_counter()
-    services.enqueue_many("scout", "noop", [{"number": number} for number in range(count)])
-    _line("enqueue, rows/s", count / (time.perf_counter() - began), None, ">= 10,000")
-    _wait(lambda: not Job.objects.filter(published_at=None).exists())
-    _line("enqueued and published, messages/s", count / (time.perf_counter() - began), publish_limit, ">= 4,000")
-    worker = _worker()
-    try:
-        _wait(lambda: not Job.objects.exclude(status="Completed").exists())
-        _line("claimed and completed, jobs/s", count / _seconds_of_work(), rate_limit, ">= 2,500")
-        _line("worker's memory, idle, MB", idle, None, "< 200")
-        _line(f"worker's peak with {count:,} queued, above idle, MB", _memory(worker, "VmHWM") - idle, None, "<= 50")
-        percentiles = quantiles(_latencies(), n=100)
-        _line(f"p50 of one job at {RATE}/s, ms", percentiles[49], None, "")
-        _line(f"p95 of one job at {RATE}/s, ms", percentiles[94], latency_limit, "<= 4.4")
-    finally:
-        worker.terminate()
-        worker.wait(60)
+    def __getitem__(self, name: str) -> list[float]:
+        return self._values[name]
 
 
-def _line(what: str, ours: float, limit: float | None, bar: str) -> None:
-    peer = "" if limit is None else f"{limit:,.1f}"
-    sys.stdout.write(f"{what:<55} {ours:>12,.1f} {peer:>12}  {bar}\n")
-    sys.stdout.flush()
-
-
-def _wait(condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the benchmark does not get ahead")
-        time.sleep(0.05)
+def pace(ask: Callable[[float], object]) -> None:
+    """Ask for PACED jobs at RATE a second, whether they are done or not."""
+    began = time.time()
+    for number in range(PACED):
+        time.sleep(max(0.0, began + number / RATE - time.time()))
+        ask(time.time())
 
 
 # --- ours ---------------------------------------------------------------------------------------------------------------
 
 
-def _worker() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "tests.bench.worker"], cwd=ROOT, stdout=subprocess.DEVNULL)
-
-
-def _memory(process: "subprocess.Popen[bytes]", field: str) -> float:
-    """MB of VmRSS (now) or VmHWM (the peak)."""
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
-
-
-def _idle_memory() -> float:
+def ours(samples: Samples) -> None:
     from apps.jobs import services
     from apps.jobs.models import Job
 
-    worker = _worker()
-    services.enqueue("scout", "noop", {})
-    _wait(lambda: not Job.objects.exclude(status="Completed").exists())
-    idle = _memory(worker, "VmRSS")
-    worker.terminate()
-    worker.wait(60)
     Job.objects.all().delete()
-    return idle
+    began = time.perf_counter()
+    services.enqueue_many("scout", "noop", [{"number": number} for number in range(COUNT)])
+    samples.add(enqueue=COUNT / (time.perf_counter() - began))
+    stack.until(lambda: not Job.objects.filter(published_at=None).exists(), "publishing")
+    samples.add(publish=COUNT / (time.perf_counter() - began))
+    with stack.python("-m", "tests.bench.worker") as worker:
+        stack.until(all_done, "the jobs")
+        samples.add(rate=COUNT / seconds_of_work(), peak=stack.memory(worker.pid, "VmHWM"))
+        samples.add(p95=percentile(latencies(), 95))
 
 
-def _seconds_of_work() -> float:
+def idle() -> float:
+    """MB of a worker that has done one job."""
+    from apps.jobs import services
+
+    with stack.python("-m", "tests.bench.worker") as worker:
+        services.enqueue("scout", "noop", {})
+        stack.until(all_done, "the job")
+        return stack.memory(worker.pid)
+
+
+def all_done() -> bool:
+    from apps.jobs.models import Job
+
+    return not Job.objects.exclude(status="Completed").exists()
+
+
+def seconds_of_work() -> float:
     from django.db.models import Max, Min
 
     from apps.jobs.models import Job
@@ -117,72 +87,104 @@ def _seconds_of_work() -> float:
     return float((span["last"] - span["first"]).total_seconds())
 
 
-def _latencies() -> list[float]:
-    """Milliseconds from before the row is written until it says Completed, open loop."""
+def latencies() -> list[float]:
+    """Milliseconds from before the row is written until it says Completed."""
     from apps.jobs import services
     from apps.jobs.models import Job
 
-    asked: dict[UUID, float] = {}
-    began = time.time()
-    for number in range(RATE * SECONDS):
-        time.sleep(max(0.0, began + number / RATE - time.time()))
-        at = time.time()
+    asked: dict[Any, float] = {}
+
+    def ask(at: float) -> None:
         asked[services.enqueue("scout", "noop", {}).pk] = at
-    _wait(lambda: not Job.objects.exclude(status="Completed").exists())
+
+    pace(ask)
+    stack.until(all_done, "the paced jobs")
     rows = Job.objects.filter(pk__in=list(asked)).values_list("pk", "finished_at")
     return [(finished.timestamp() - asked[pk]) * 1000 for pk, finished in rows if finished]
 
 
-# --- bare nats-py -------------------------------------------------------------------------------------------------------
+# --- peers --------------------------------------------------------------------------------------------------------------
 
 
-async def _bare(count: int) -> tuple[float, float, float]:
-    """Messages published a second, fetched and acknowledged twice a second, and the p95 of one at RATE, in ms."""
-    import nats
+def peer(ask: Callable[[float], object], worker: list[str], count: int) -> tuple[float, float]:
+    """(jobs a second, p95 of a paced job in ms) of a peer whose worker marks what it has done."""
+    file = Path(mkdtemp(dir=servers.FOLDER)) / "marks"
+    for _ in range(count):
+        ask(time.time())
+    with stack.python(*worker, MARKS=str(file)):
+        stack.until(lambda: marks.count(file) >= count, "the peer's jobs")
+        done = [end for _, end in marks.read(file)]
+        pace(ask)
+        stack.until(lambda: marks.count(file) >= count + PACED, "the peer's paced jobs")
+    paced = [(end - asked) * 1000 for asked, end in marks.read(file)[count:]]
+    return count / (done[-1] - done[0]), percentile(paced, 95)
 
+
+def celery(samples: Samples) -> None:
+    from tests.bench.peers.celery_app import noop
+
+    worker = ["-m", "celery", "-A", "tests.bench.peers.celery_app", "worker", "-c", "1", "--loglevel", "ERROR"]
+    rate, p95 = peer(lambda asked: noop.delay(asked), worker, CELERY_COUNT)
+    samples.add(celery_rate=rate, celery_p95=p95)
+
+
+def procrastinate(samples: Samples) -> None:
+    from tests.bench.peers.procrastinate_app import app, noop
+
+    with app.open():
+        worker = ["-m", "tests.bench.peers.procrastinate_app"]
+        rate, p95 = peer(lambda asked: noop.defer(asked=asked), worker, PROCRASTINATE_COUNT)
+    samples.add(procrastinate_rate=rate, procrastinate_p95=p95)
+
+
+def bare(samples: Samples) -> None:
     from sokoul.env import ENV
 
-    client = await nats.connect(ENV.nats_url)
-    stream = client.jetstream()
-    await stream.add_stream(name="BARE", subjects=["bare"], retention="workqueue")
-    began = time.perf_counter()
-    for _ in range(0, count, 200):
-        await asyncio.gather(*(stream.publish("bare", b"{}" * 100) for _ in range(200)))
-    publishing = time.perf_counter() - began
-    subscription = await stream.pull_subscribe("bare", durable="bare")
-    began, done = time.perf_counter(), 0
-    while done < count:
-        messages = await subscription.fetch(100, timeout=2)
-        await asyncio.gather(*(message.ack_sync() for message in messages))
-        done += len(messages)
-    working = time.perf_counter() - began
-    latency = await _bare_latency(stream, subscription)
-    await stream.delete_stream("BARE")
-    await client.close()
-    return count / publishing, count / working, latency
+    published, rate, milliseconds = asyncio.run(nats_bare.measure(ENV.nats_url, COUNT, RATE, PACED))
+    samples.add(bare_publish=published, bare_rate=rate, bare_p95=percentile(milliseconds, 95))
 
 
-async def _bare_latency(stream: object, subscription: object) -> float:
-    import nats.js
+# --- the figures --------------------------------------------------------------------------------------------------------
 
-    assert isinstance(stream, nats.js.JetStreamContext)
-    assert isinstance(subscription, nats.js.JetStreamContext.PullSubscription)
-    latencies: list[float] = []
 
-    async def consume() -> None:
-        while len(latencies) < RATE * SECONDS:
-            [message] = await subscription.fetch(1, timeout=5)
-            await message.ack_sync()
-            latencies.append((time.time() - float(message.data)) * 1000)
+def measure() -> Iterator[Figure]:
+    samples = Samples()
+    resting = idle()
+    for round_ in range(stack.ROUNDS):
+        for part in (ours, bare, celery, procrastinate):
+            progress(f"  round {round_ + 1}: {part.__name__}")
+            part(samples)
+    yield Figure("enqueue 10,000 jobs in one go", "rows/s", samples["enqueue"], bar=at_least(10_000))
+    published = samples["publish"], "bare nats-py", samples["bare_publish"]
+    yield Figure("the same until all are published", "messages/s", *published, bar=at_least(4_000))
+    rates = (("Celery", "celery", 2.0), ("procrastinate", "procrastinate", 5.0), ("bare nats-py", "bare", None))
+    for name, key, least in rates:
+        bar = Bar(least=least) if least else None
+        yield Figure("durable no-op jobs, 1 worker", "jobs/s", samples["rate"], name, samples[f"{key}_rate"], bar)
+    for name, key, most in (
+        ("Celery", "celery", 1.5),
+        ("procrastinate", "procrastinate", None),
+        ("bare nats-py", "bare", None),
+    ):
+        bar = Bar(most=most) if most else None
+        yield Figure(f"one job at {RATE}/s, p95", "ms", samples["p95"], name, samples[f"{key}_p95"], bar)
+    yield Figure("worker, idle", "MB", [resting], bar=at_most(200))
+    above = [peak - resting for peak in samples["peak"]]
+    yield Figure("worker's peak with 10,000 jobs queued, above idle", "MB", above, bar=at_most(50))
 
-    consuming = asyncio.create_task(consume())
-    began = time.time()
-    for number in range(RATE * SECONDS):
-        await asyncio.sleep(max(0.0, began + number / RATE - time.time()))
-        await stream.publish("bare", str(time.time()).encode())
-    await consuming
-    return quantiles(latencies, n=100)[94]
+
+def main() -> None:
+    with stack.running():
+        _create_tables()
+        tell(measure())
+
+
+def _create_tables() -> None:
+    from tests.bench.peers.procrastinate_app import app
+
+    with app.open():
+        app.schema_manager.apply_schema()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    main()

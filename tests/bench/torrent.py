@@ -1,117 +1,53 @@
-"""How fast one torrent comes in over loopback: our engine, bare tuned libtorrent, and stock clients where installed.
+"""One torrent over loopback: the whole product, our engine alone, bare tuned libtorrent, and stock clients where installed.
 
-`python -m tests.bench.torrent [MIB] [ROUNDS]` (1024, 3). Each client is a process of its own; they take turns, so that all see
-the same machine. A figure is the time from adding the torrent until its last byte is verified and written.
+The product's time is a person's: from `POST /downloads/start` with a release of an indexer's until a socket says that the
+film is in the library, probed and linked. Clients take turns, each new and on an empty disk folder.
 """
 
-import argparse
-import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
+from typing import TYPE_CHECKING, Any
 
-import libtorrent as lt
-
-from apps.downloads.engine.events import Finished
-from apps.downloads.engine.session import Engine
-from apps.downloads.engine.settings import EngineSettings
+from sokoul.stack.processes import free_port
+from tests.bench import clients, film, stack
+from tests.bench.report import Bar, Figure, progress, tell
 from tests.swarm import Tracker, make_torrent
 
+if TYPE_CHECKING:
+    from tests.web import Web
+
 PIECE = 1 << 20
+PRODUCT, BARE, ENGINE = "whole product", "bare libtorrent", "our engine"
 
 
 @dataclass(frozen=True)
-class Figure:
+class Run:
     seconds: float
     cpu: float  # seconds, of the client alone
 
 
-def our_engine(torrent: Path, folder: Path) -> None:
-    engine = Engine(EngineSettings(listen_interfaces="127.0.0.1:0"))
-    engine.add("it", folder=folder, torrent=torrent.read_bytes())
-    while not any(isinstance(event, Finished) for event in engine.poll(0.2)):
-        engine.progress()
-
-
-def bare_libtorrent(torrent: Path, folder: Path) -> None:
-    params = lt.session_params()
-    params.settings = {
-        "listen_interfaces": "127.0.0.1:0",
-        "enable_dht": False,
-        "enable_lsd": False,
-        "enable_upnp": False,
-        "enable_natpmp": False,
-        "enable_incoming_utp": False,
-        "enable_outgoing_utp": False,
-        "alert_mask": lt.alert_category.status | lt.alert_category.error,
-        "aio_threads": 4,
-        "hashing_threads": 2,
-        "max_queued_disk_bytes": 64 << 20,
-        "recv_socket_buffer_size": 1 << 20,
-        "send_socket_buffer_size": 1 << 20,
-        "max_out_request_queue": 1500,
-        "out_enc_policy": lt.enc_policy.disabled,
-    }
-    params.disk_io_constructor = "pread_disk_io_constructor"
-    session = lt.session(params)
-    adding = lt.load_torrent_buffer(torrent.read_bytes())
-    adding.save_path = str(folder)
-    adding.flags = lt.torrent_flags.update_subscribe  # at once, not when the queue gets to it
-    handle = session.add_torrent(adding)
-    _until(session, lt.torrent_finished_alert)
-    handle.flush_cache()
-    _until(session, lt.cache_flushed_alert)
-
-
-def _until(session: lt.session, kind: type[lt.alert]) -> None:
-    while True:
-        session.wait_for_alert(1000)
-        if any(isinstance(alert, kind) for alert in session.pop_alerts()):
-            return
-
-
-def aria2(torrent: Path, folder: Path) -> None:
-    options = ["--seed-time=0", "--enable-dht=false", "--bt-enable-lpd=false", "--file-allocation=none", "--quiet"]
-    subprocess.run(["aria2c", *options, f"--dir={folder}", str(torrent)], check=True)
-
-
-def transmission(torrent: Path, folder: Path) -> None:
-    """transmission-cli never ends by itself: it is stopped by the script it runs when it is done."""
-    stop = folder / "stop.sh"
-    stop.write_text("#!/bin/sh\nkill $PPID\n")
-    stop.chmod(0o755)
-    options = ["--finish", str(stop), "--download-dir", str(folder), "--config-dir", str(folder / "config")]
-    subprocess.run(["transmission-cli", *options, str(torrent)], stdout=subprocess.DEVNULL, check=False)
-
-
-CLIENTS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
-    "our engine": (our_engine, ""),
-    "bare libtorrent": (bare_libtorrent, ""),
-    "aria2": (aria2, "aria2c"),
-    "transmission": (transmission, "transmission-cli"),
-}
+# --- the swarm ----------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def swarm(folder: Path, mib: int) -> Iterator[Path]:
+def swarm(folder: Path) -> Iterator[Path]:
     """A seeder process and a tracker; yields the .torrent."""
-    film = folder / "seed" / "film.bin"
-    film.parent.mkdir()
-    with film.open("wb") as file:
-        for _ in range(mib):
-            file.write(os.urandom(1 << 20))
+    seed = folder / "seed"
+    seed.mkdir()
+    film.write(seed / "film.mp4", stack.SIZE)
     tracker = Tracker()
     torrent = folder / "film.torrent"
-    torrent.write_bytes(make_torrent(film, piece=PIECE, trackers=(tracker.url,)))
-    command = [sys.executable, "-m", "tests.swarm", "seed", str(film.parent), str(torrent)]
+    torrent.write_bytes(make_torrent(seed / "film.mp4", piece=PIECE, trackers=(tracker.url,)))
+    command = [sys.executable, "-m", "tests.swarm", "seed", str(seed), str(torrent)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as seeder:
         assert seeder.stdout is not None
         tracker.peers.append(int(seeder.stdout.readline()))
@@ -120,65 +56,168 @@ def swarm(folder: Path, mib: int) -> Iterator[Path]:
     tracker.close()
 
 
-def measure(client: str, torrent: Path, folder: Path, mib: int) -> Figure:
+@contextmanager
+def indexer(torrent: Path) -> Iterator[str]:
+    """Serves the .torrent as an indexer does; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = torrent.read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+# --- one download -------------------------------------------------------------------------------------------------------
+
+
+def by_client(name: str, torrent: Path, folder: Path) -> Run:
     target = Path(tempfile.mkdtemp(dir=folder))
-    command = [
-        sys.executable,
-        "-m",
-        "tests.bench.torrent",
-        "--client",
-        client,
-        "--torrent",
-        str(torrent),
-        "--folder",
-        str(target),
-    ]
+    command = [sys.executable, "-m", "tests.bench.clients", name, str(torrent), str(target)]
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    seconds, cpu = map(float, answer.split())
-    assert (target / "film.bin").stat().st_size == mib << 20
+    if (target / "film.mp4").stat().st_size != stack.SIZE << 20:
+        raise RuntimeError(f"{name} did not download all of it")
     shutil.rmtree(target)
-    return Figure(seconds, cpu)
+    return Run(*map(float, answer.split()[-2:]))
 
 
-def run_client(client: str, torrent: Path, folder: Path) -> None:
-    started = time.perf_counter()
-    CLIENTS[client][0](torrent, folder)
-    seconds = time.perf_counter() - started
-    usage = os.times()
-    own = getrusage(RUSAGE_SELF)
-    print(seconds, own.ru_utime + own.ru_stime + usage.children_user + usage.children_system, flush=True)
-    os._exit(0)  # a session's orderly end is no part of the figure
+class Product:
+    """Web, relay and hunter on the session's servers, with one person and one release to choose."""
+
+    def __init__(self, web: "Web", url: str) -> None:
+        from tests.factories import make_user
+
+        self._web, self._url, self.user = web, url, make_user()
+        self.progress_events: list[int] = []
+
+    def download(self, folder: Path) -> Run:
+        """Once, with a hunter of its own and an empty DATA_DIR."""
+        environment = {"DATA_DIR": str(folder), "TORRENT_LISTEN_INTERFACES": f"127.0.0.1:{free_port()}"}
+        media_id, torrent_id = self._release()
+        with stack.manage("hunter", PROWLARR_URL=self._url, PROWLARR_API_KEY="bench", **environment) as hunter:
+            self._warm()
+            before = stack.cpu(hunter.pid)
+            seconds = self._seconds(media_id, torrent_id)
+            used = stack.cpu(hunter.pid) - before
+        [filed] = (folder / "library").rglob("*.mp4")
+        if filed.stat().st_size != stack.SIZE << 20:
+            raise RuntimeError("the library's file is not the film")
+        self._forget()
+        return Run(seconds, used)
+
+    def _warm(self) -> None:
+        """Until the hunter has done a job: its start is no part of the figure, as no other client's is."""
+        from apps.jobs import services
+        from apps.jobs.models import Job
+
+        job = services.enqueue("hunter", "noop", {})
+        stack.until(lambda: Job.objects.filter(pk=job.pk, status="Completed").exists(), "the hunter working")
+
+    def _seconds(self, media_id: int, torrent_id: int) -> float:
+        from tests.web import Feed
+
+        with Feed(self._web, self.user) as feed:
+            feed.until("snapshot")
+            began = time.perf_counter()
+            body = {"media_id": media_id, "torrent_id": torrent_id}
+            answer = self._web.request("POST", "/downloads/start", self.user, json=body)
+            assert answer.status_code == 202, answer.text
+            told = 0
+            while True:
+                message = feed.next(timeout=600)
+                told += message["type"] == "download.progress"
+                phase = message["data"].get("phase") if message["type"] == "download.updated" else ""
+                if phase == "failed":
+                    raise RuntimeError(message["data"]["reason"])
+                if phase == "seeding":
+                    self.progress_events.append(told)
+                    return time.perf_counter() - began
+
+    def _release(self) -> tuple[int, int]:
+        from django.utils import timezone
+
+        from apps.downloads.models import Candidate, Torrent
+        from tests.wishes import make_media
+
+        media = make_media("Loopback", 1)
+        torrent = Torrent.objects.create(
+            key="url:bench", title="Loopback.2021.1080p.WEB-DL-BENCH", download_url=f"{self._url}/film.torrent",
+            indexer="prowlarr", size=stack.SIZE << 20, seeders=1, seen_at=timezone.now(),
+        )  # fmt: skip
+        Candidate.objects.create(media=media, torrent=torrent, score=1, decided_at=timezone.now())
+        return media.pk, torrent.pk
+
+    def _forget(self) -> None:
+        """The next round has the title to itself again."""
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE media, torrents CASCADE")
 
 
-def report(figures: dict[str, list[Figure]], mib: int) -> None:
-    peer = statistics.median(figure.seconds for figure in figures["bare libtorrent"])
-    print(f"{'client':<16} {'MiB/s':>7} {'spread':>13} {'CPU-s/GiB':>10} {'x bare':>7}")
-    for client, runs in figures.items():
-        seconds = sorted(figure.seconds for figure in runs)
-        median = statistics.median(seconds)
-        cpu = statistics.median(figure.cpu for figure in runs) * 1024 / mib
-        spread = f"{mib / seconds[-1]:.0f}–{mib / seconds[0]:.0f}"
-        print(f"{client:<16} {mib / median:>7.0f} {spread:>13} {cpu:>10.2f} {peer / median:>7.2f}")
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def runs(folder: Path) -> tuple[dict[str, list[Run]], list[int]]:
+    found: dict[str, list[Run]] = {name: [] for name in (PRODUCT, *clients.installed())}
+    with ExitStack() as parts:
+        torrent = parts.enter_context(swarm(folder))
+        url = parts.enter_context(indexer(torrent))
+        product = Product(parts.enter_context(web()), url)
+        for round_ in range(stack.ROUNDS):
+            for name in found:
+                progress(f"  round {round_ + 1}: {name}")
+                if name == PRODUCT:
+                    target = Path(tempfile.mkdtemp(dir=folder))
+                    found[name].append(product.download(target))
+                    shutil.rmtree(target)
+                else:
+                    found[name].append(by_client(name, torrent, folder))
+    return found, product.progress_events
+
+
+@contextmanager
+def web() -> Iterator["Web"]:
+    import os
+
+    from tests.web import Web
+
+    running = Web(dict(os.environ))
+    yield running
+    running.stop()
+
+
+def measure(folder: Path) -> Iterator[Figure]:
+    found, told = runs(folder)
+    gib = stack.SIZE / 1024
+    rates = {name: [stack.SIZE / run.seconds for run in each] for name, each in found.items()}
+    used = {name: [run.cpu / gib for run in each] for name, each in found.items()}
+    what = f"torrent of {stack.SIZE:,} MiB"
+    for name in found:
+        if name != PRODUCT:
+            bar = Bar(least=0.6 if name == BARE else 1.0) if name != ENGINE else None
+            yield Figure(f"{what}, click to library", "MiB/s", rates[PRODUCT], name, rates[name], bar)
+    yield Figure(f"{what}, engine alone", "MiB/s", rates[ENGINE], BARE, rates[BARE])
+    for name in found:
+        if name not in (PRODUCT, ENGINE):
+            bar = Bar(most=0.7) if name == "qbittorrent-nox" else None
+            yield Figure(f"{what}, hunter's processor", "s/GiB", used[PRODUCT], name, used[name], bar)
+    yield Figure(f"{what}, progress messages on the way", "messages", list(map(float, told)))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mib", nargs="?", type=int, default=1024)
-    parser.add_argument("rounds", nargs="?", type=int, default=3)
-    parser.add_argument("--client", choices=CLIENTS, help=argparse.SUPPRESS)
-    parser.add_argument("--torrent", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.client:
-        return run_client(options.client, options.torrent, options.folder)
-    clients = [name for name, (_, program) in CLIENTS.items() if not program or shutil.which(program)]
-    with tempfile.TemporaryDirectory() as name, swarm(Path(name), options.mib) as torrent:
-        figures: dict[str, list[Figure]] = {client: [] for client in clients}
-        for _ in range(options.rounds):
-            for client in clients:
-                figures[client].append(measure(client, torrent, Path(name), options.mib))
-    report(figures, options.mib)
-    return None
+    with stack.running(), tempfile.TemporaryDirectory() as name:
+        tell(measure(Path(name)))
 
 
 if __name__ == "__main__":
