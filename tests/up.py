@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,9 +47,12 @@ class Up:
     def said(self) -> str:
         return self.output.read_text()
 
-    def announced(self) -> "Up":
-        until(lambda: "Sokoul is ready" in self.said or self.process.poll() is not None, 60, "ready")
-        assert self.process.poll() is None, self.said
+    def announced(self, within: float = 60) -> "Up":
+        deadline = time.monotonic() + within
+        while "Sokoul is ready" not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, f"not ready within {within:g} s:\n{self.said}"
+            time.sleep(0.02)
         return self
 
     def ready(self) -> "Up":
