@@ -40,8 +40,9 @@ DELAYS = (1.0, 2.0, 4.0)  # seconds before an answer is tried again
 LONGEST_WAIT = 60.0  # seconds: whoever is told to wait longer gets no answer
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
-# What it reports are errors that reach us as exceptions anyway.
-logging.getLogger("telegram.ext.AIORateLimiter").setLevel(logging.CRITICAL)
+# What these report reaches us as exceptions anyway; the second one would also log what people wrote.
+for _name in ("telegram.ext.AIORateLimiter", "telegram.request.BaseRequest"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 class Blocked(PermanentError):
