@@ -95,15 +95,25 @@ class Taken(admin.SimpleListFilter):
 class CandidateAdmin(Listed):
     heading = gettext_lazy("Decisions about releases")
     one = gettext_lazy("Decision")
-    list_display = ("torrent", "media", "season", "episode", "score", "why", "decided_at")
+    list_display = ("torrent", "wanted", "score", "why", "when")
     list_filter = (Taken,)
     list_select_related = ("torrent", "media")
     search_fields = ("torrent__title", "media__title")
     ordering = ("-decided_at", "-pk")
 
+    @admin.display(description=gettext_lazy("for"))
+    def wanted(self, candidate: Candidate) -> str:
+        season, episode = candidate.season, candidate.episode
+        part = "" if season is None else f" S{season:02d}" + ("" if episode is None else f"E{episode:02d}")
+        return f"{candidate.media}{part}"
+
     @admin.display(description=gettext_lazy("why"))
     def why(self, candidate: Candidate) -> SafeString:
         return _reasons(candidate)
+
+    @admin.display(description=gettext_lazy("decided"), ordering="decided_at")
+    def when(self, candidate: Candidate) -> str:
+        return moment(candidate.decided_at)
 
 
 Verb = Callable[[int, int], Any]

@@ -17,7 +17,8 @@ CAM = "The.Last.Night.Tram.2015.HDCAM.x264-QUAI"
 
 
 def video(page: Page, what: str) -> float:
-    value: float = page.evaluate(f"() => document.getElementById('video').{what}")
+    """A number of the player's; -1 while the page is not there yet."""
+    value: float = page.evaluate(f"() => document.getElementById('video')?.{what} ?? -1")
     return value
 
 
@@ -64,6 +65,7 @@ def test_the_main_job(product: Product, page: Page, demo: Demo) -> None:
 
     # It plays while it is still being downloaded.
     page.get_by_role("link", name="Watch while it downloads").click()
+    page.wait_for_url("**/app/play/**")
     until(lambda: video(page, "videoWidth") > 0, within=25, what="a picture of the unfinished film")
     expect(page.get_by_text("Downloading", exact=True)).to_be_visible()
     demo.set_rate(0)
@@ -72,6 +74,7 @@ def test_the_main_job(product: Product, page: Page, demo: Demo) -> None:
 
     page.get_by_role("link", name="Library").click()
     page.get_by_role("link", name=TRAM).click()
+    page.wait_for_url("**/app/play/**")
     until(lambda: video(page, "readyState") >= 1, what="the film's metadata")
     page.evaluate("() => { document.getElementById('video').currentTime = 36; }")
     page.locator("#video").focus()
@@ -81,6 +84,7 @@ def test_the_main_job(product: Product, page: Page, demo: Demo) -> None:
     page.get_by_role("link", name="Library").click()  # leaves in the middle
     expect(page.get_by_text(re.compile(r"^Continue at 0:3[6789]$"))).to_be_visible()
     page.get_by_role("link", name=TRAM).click()
+    page.wait_for_url("**/app/play/**")
     until(lambda: 37 < video(page, "currentTime") < 42, what="the place where it was left")
     expect(page.get_by_text(re.compile(r"^Continued at 0:3[789]\.$"))).to_be_visible()
     page.get_by_role("link", name="History").click()
