@@ -21,6 +21,7 @@ from sokoul.errors import PROBLEM_JSON, PermanentError, not_found, problem
 
 log = logs.logger(__name__)
 QUEUE = 256  # messages that may wait for a slow reader
+PATIENCE = 4.5  # seconds to let somebody in
 SLOW, EXPIRED = 4008, 4401
 PATHS = ("/ws", "/api/v1/ws")
 BIGGEST = 2**63 - 1
@@ -63,11 +64,12 @@ class FeedConsumer(AsyncWebsocketConsumer):
         query = {name: values[-1] for name, values in parse_qs(self.scope["query_string"].decode("latin-1")).items()}
         with request_id.bound(request_id.accept(self._header(b"x-request-id"))):
             try:
-                identity = await self._admit(query)
-                first = await self._enter(query.get("last_event_id"))
+                async with asyncio.timeout(PATIENCE):
+                    identity = await self._admit(query)
+                    first = await self._enter(query.get("last_event_id"))
             except PermanentError as error:
                 await self._refuse(error.status, error.message, error.code)
-            except (DatabaseError, InterfaceError):
+            except (DatabaseError, InterfaceError, TimeoutError):
                 await self._refuse(503, "The database does not answer. Try again shortly.", "database")
             own_id = (b"x-request-id", request_id.current().encode())
             await self.accept(headers=[own_id])  # type: ignore[list-item]  # bytes, says ASGI
@@ -226,13 +228,14 @@ class FeedConsumer(AsyncWebsocketConsumer):
             self._answer("error", {"detail": "last_event_id must be a whole number."})
             return
         try:
-            if await in_thread(replay.known, last_event_id):
-                self.last_id = last_event_id
-                self.heal()
-                return
-            self._ready = False
-            first = await in_thread(self._look, str(BIGGEST))
-        except (DatabaseError, InterfaceError):
+            async with asyncio.timeout(PATIENCE):
+                if await in_thread(replay.known, last_event_id):
+                    self.last_id = last_event_id
+                    self.heal()
+                    return
+                self._ready = False
+                first = await in_thread(self._look, str(BIGGEST))
+        except (DatabaseError, InterfaceError, TimeoutError):
             self._ready = self._closing is None
             self._answer("error", {"detail": "The database does not answer. Try again shortly."})
             return

@@ -13,7 +13,9 @@ from django.db import connection
 PAGE = 500  # events read at once
 
 # Everything after the newest event of more than 24 hours ago (SPEC 7) is still there: `prune` leaves that one.
-_HORIZON = "coalesce((SELECT id FROM events WHERE at <= now() - interval '24 hours' ORDER BY at DESC, id DESC LIMIT 1), 0)"
+_HORIZON = (
+    "coalesce((SELECT id FROM events WHERE at <= now() - interval '24 hours' ORDER BY at DESC, id DESC LIMIT 1), 0)"
+)
 _NEWEST = f"""SELECT greatest({_HORIZON}, (SELECT max(id) FROM events WHERE user_id = %s),
     (SELECT max(id) FROM events WHERE user_id IS NULL))"""  # noqa: S608 - constants only
 _KNOWN = f"SELECT %s BETWEEN {_HORIZON} AND (SELECT coalesce(max(id), 0) FROM events)"  # noqa: S608

@@ -13,11 +13,14 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from websockets.exceptions import InvalidStatus
 
 from apps.accounts.models import User
 from apps.feed import push, replay
 from apps.feed.models import Event
+from tests.outages import broken
 from tests.servers import SERVERS
+from tests.waiting import until
 from tests.web import Feed, Web, token_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -241,6 +244,48 @@ def test_a_redis_that_dies_and_comes_back(web: Web, alice: User) -> None:
         deadline = time.monotonic() + 15
         while not comes_at_once():
             assert time.monotonic() < deadline, "hints are heard again"
+
+
+def test_a_resume_in_the_middle_of_a_replay_starts_it_anew(web: Web, alice: User) -> None:
+    start = say(alice)
+    ids = [say(alice, text="x" * 2000) for _ in range(1500)]
+    with Feed(web, alice, last_event_id=start, max_queue=4) as feed:
+        feed.until("snapshot")
+        receive(feed, ids[:20])
+        feed.send({"type": "resume", "last_event_id": start})
+        while feed.next().get("id") != ids[0]:
+            continue
+        receive(feed, ids[1:])
+        assert feed.silent()
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+def test_without_the_database_nobody_gets_in_and_nobody_is_thrown_out(
+    web: Web, alice: User, bob: User, how: str
+) -> None:
+    token = token_of(bob)
+    with Feed(web, alice) as feed:
+        feed.until("snapshot")
+        with broken("postgres", how):
+            began = time.monotonic()
+            with pytest.raises(InvalidStatus) as refused:
+                web.ws(f"?token={token}")
+            assert time.monotonic() - began < 6
+            answer = refused.value.response
+            assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
+            feed.send({"type": "resume", "last_event_id": 10**6})
+        assert feed.next(20)["type"] in {"error", "resync"}
+        until(lambda: web.get("/health/ready").status_code == 200, 20, "the database")
+        receive(feed, [say(alice), say(None)])
+        until(lambda: _may_enter(web, token), 20, "getting in again")
+
+
+def _may_enter(web: Web, token: str) -> bool:
+    try:
+        web.ws(f"?token={token}").close()
+    except InvalidStatus:
+        return False
+    return True
 
 
 # Where a reader may go on from

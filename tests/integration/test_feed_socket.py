@@ -273,7 +273,11 @@ def test_it_closes_when_its_person_is_deactivated_or_gone(web: Web, alice: User,
     feeds[2].socket.close()
 
 
-def test_a_reader_that_does_not_read_is_cut_with_4008_and_catches_up(web: Web, alice: User) -> None:
+@pytest.mark.parametrize("server", ["uvicorn", "daphne"])
+def test_a_reader_that_does_not_read_is_cut_with_4008_and_catches_up(
+    another_web: AnotherWeb, server: str, alice: User
+) -> None:
+    web = another_web(server)
     slow = Feed(web, alice, max_queue=1)  # the library stops reading the connection when one message waits
     start = slow.until("snapshot")["data"]["last_event_id"]
     ids = [push.record(alice.pk, "message", {"n": n, "text": "x" * 50_000}).pk for n in range(600)]

@@ -1,62 +1,20 @@
 """Health routes: what they tell to whom, and that they answer whatever is stopped or frozen."""
 
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-from django.db import connection
 
 from apps.accounts.models import User
 from tests.cast import Api
-from tests.servers import SERVERS
+from tests.outages import NAMES, broken
 from tests.waiting import until
 from tests.web import Web, token_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-NAMES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL", "nats": "NATS_URL"}
 ROUTES = ("/health", "/health/deep", "/health/ready", "/health/live", "/api/v1/health")
-
-
-def process_of(component: str) -> "subprocess.Popen[bytes]":
-    process = SERVERS[NAMES[component]].process
-    assert process
-    return process
-
-
-@contextmanager
-def broken(component: str, how: str) -> Iterator[None]:
-    """Stopped in order, or frozen; as it was afterwards. PostgreSQL's own children freeze with it."""
-    server = SERVERS[NAMES[component]]
-    if how == "stopped":
-        server.stop()
-        try:
-            yield
-        finally:
-            server.start()
-            connection.close()
-            connection.close_pool()  # this process's own connections died as well
-        return
-    pids = _family(process_of(component).pid)
-    for pid in pids:
-        _signal(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in reversed(pids):
-            _signal(pid, signal.SIGCONT)
-
-
-def _family(pid: int) -> list[int]:
-    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
-    return [pid, *(member for child in children for member in _family(int(child)))]
-
-
-def _signal(pid: int, number: int) -> None:
-    subprocess.run(["kill", f"-{number}", str(pid)], check=False)
 
 
 def timed(web: Web, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, object], float]:

@@ -15,9 +15,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.downloads import library, services
 from apps.downloads.models import Download, LibraryFile, Phase, TorrentState
-from apps.downloads.streaming import span
 from sokoul.env import ENV
-from sokoul.errors import PermanentError
 from tests.demo import Content
 from tests.product import Product
 from tests.waiting import until
@@ -42,44 +40,7 @@ def filed(user: User, name: str = "Film.mkv", data: bytes = DATA) -> str:
     return f"/downloads/{download.pk}/files/3/stream"
 
 
-# Ranges
-
-
-@pytest.mark.parametrize(
-    ("header", "wanted"),
-    [
-        (None, None),
-        ("bytes=0-0", (0, 1)),
-        ("bytes=0-", (0, 100)),
-        ("bytes=10-19", (10, 20)),
-        ("bytes=90-1000", (90, 100)),
-        ("bytes=99-99", (99, 100)),
-        ("bytes=-1", (99, 100)),
-        ("bytes=-1000", (0, 100)),
-        (" bytes=5-6 ", (5, 7)),
-        ("bytes=5-4", None),
-        ("bytes=-", None),
-        ("bytes=a-b", None),
-        ("bytes=1-2,5-6", None),
-        ("bytes= 1-2", None),
-        ("chars=1-2", None),
-        ("bytes=1-2x", None),
-        ("bytes=٣-٤", None),
-        ("bytes=" + "9" * 5000 + "-", None),
-        ("", None),
-    ],
-)
-def test_what_a_range_means(header: str | None, wanted: tuple[int, int] | None) -> None:
-    assert span(header, 100) == wanted
-
-
-@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=9999999999999999999-"])
-def test_a_range_outside_is_refused(header: str) -> None:
-    with pytest.raises(PermanentError) as caught:
-        span(header, 100)
-    assert caught.value.status == 416
-    with pytest.raises(PermanentError):
-        span("bytes=0-", 0)
+# Finished
 
 
 @pytest.mark.parametrize("server", ["web", "daphne"])

@@ -1,0 +1,50 @@
+"""Servers that stop or freeze while a test looks on, and are as they were afterwards."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from tests.servers import SERVERS
+
+NAMES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL", "nats": "NATS_URL"}
+
+
+def process_of(component: str) -> "subprocess.Popen[bytes]":
+    process = SERVERS[NAMES[component]].process
+    assert process
+    return process
+
+
+@contextmanager
+def broken(component: str, how: str) -> Iterator[None]:
+    """Stopped in order, or frozen; as it was afterwards. PostgreSQL's own children freeze with it."""
+    server = SERVERS[NAMES[component]]
+    if how == "stopped":
+        server.stop()
+        try:
+            yield
+        finally:
+            server.start()
+            connection.close()
+            connection.close_pool()  # this process's own connections died as well
+        return
+    pids = _family(process_of(component).pid)
+    for pid in pids:
+        _signal(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(pids):
+            _signal(pid, signal.SIGCONT)
+
+
+def _family(pid: int) -> list[int]:
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
+    return [pid, *(member for child in children for member in _family(int(child)))]
+
+
+def _signal(pid: int, number: int) -> None:
+    subprocess.run(["kill", f"-{number}", str(pid)], check=False)
