@@ -32,7 +32,7 @@ chromium:
 	fi
 
 test: dev chromium ## every test, on real servers and a real browser
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n 3
 
 unit: dev ## the unit tests
 	@$(RUN) -m pytest tests/unit

@@ -7,8 +7,19 @@ import sys
 
 from sokoul import env
 
-# These run before, or without, a configured installation.
-NEEDS_NOTHING = {"help", "demo", "parse_release", "makemigrations", "collectstatic", "check", "spectacular", "test"}
+# These run before, or without, a configured installation (check_stack with an address).
+NEEDS_NOTHING = {
+    "help",
+    "demo",
+    "smoke",
+    "check_stack",
+    "parse_release",
+    "makemigrations",
+    "collectstatic",
+    "check",
+    "spectacular",
+    "test",
+}
 
 
 def main() -> None:

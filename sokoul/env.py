@@ -206,9 +206,9 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 def _unquoted(value: str) -> str:
-    """What stands between quotes; without quotes, a ` #` begins a comment."""
+    """What stands between quotes (double ones: with `\\n` for a new line); without quotes, a ` #` begins a comment."""
     if value[:1] in {"'", '"'} and (end := value.find(value[0], 1)) > 0:
-        return value[1:end]
+        return value[1:end].replace("\\n", "\n") if value[0] == '"' else value[1:end]
     return value.split(" #")[0].rstrip() if not value.startswith("#") else ""
 
 

@@ -140,9 +140,7 @@ class HealthView(APIView):
 
 
 def _described(summary: str, shape: type[serializers.Serializer[Any]] = StateShape) -> Callable[[View], View]:
-    return extend_schema(
-        summary=summary, responses={200: shape, 503: shape}, tags=["health"], auth=[]
-    )
+    return extend_schema(summary=summary, responses={200: shape, 503: shape}, tags=["health"], auth=[])
 
 
 class Health(HealthView):

@@ -44,6 +44,7 @@ MAGNET = "magnet:?"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _deadline: ContextVar[float] = ContextVar("http_deadline", default=float("inf"))
+_named: ContextVar[frozenset[str]] = ContextVar("http_named", default=frozenset())
 
 
 class _PrivateAddressError(Exception):
@@ -172,7 +173,7 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         addresses = _resolve(host, port)
-        if _plain(host) not in trusted_hosts() and not all(is_public(address) for address in addresses):
+        if _plain(host) not in trusted_hosts() | _named.get() and not all(is_public(address) for address in addresses):
             raise _PrivateAddressError
         failure: Exception = httpcore.ConnectError("the name has no address")
         for address in addresses:
@@ -257,15 +258,18 @@ def request(
     seconds: float = TOTAL_SECONDS,
     max_bytes: int = MAX_BYTES,
     answers: Collection[int] = (),
+    trusted: Collection[str] = (),
 ) -> Response:
     """One call, whole within `seconds`. `service` is its name in texts for people.
 
     2xx and the statuses in `answers` are returned. TransientError: no connection, too late, cut off, 408, 425, 429, 5xx (with
     the Retry-After that came along), or a service that is being left alone. PermanentError: any other status, a private
     address, more than three redirects, more than `max_bytes`. A GET whose connection broke is tried once more at once.
+    `trusted` are further hosts that may have a private address, because an operator named them on a command line.
     """
     started = time.monotonic()
     token = _deadline.set(min(_deadline.get(), started + seconds))
+    named = _named.set(frozenset(map(_plain, trusted)))
     try:
         call = _build(method, url, params, headers, json, service)
         breaker = _breaker(service, _origin(call.url))
@@ -286,6 +290,7 @@ def request(
         raise
     finally:
         _deadline.reset(token)
+        _named.reset(named)
 
 
 def _count(service: str, outcome: str, started: float) -> None:

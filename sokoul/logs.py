@@ -1,7 +1,8 @@
 """Structured logs: one JSON object a line, secrets masked (SPEC 18).
 
 {timestamp, level (ERROR, WARN, INFO, DEBUG), service, request_id, user_id, …, message}. Components write to standard output,
-where the supervisor or the container engine takes them; commands write to standard error, and from WARN on.
+where the supervisor or the container engine takes them; commands tell people in their own words what went wrong, and write
+only errors to standard error.
 """
 
 import json
@@ -105,14 +106,14 @@ def configuration(service: str, level: str, *, is_component: bool = component.IS
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    least = level if is_component or level in {"DEBUG", "ERROR"} else "WARNING"
-    lines = {"()": LineHandler, "descriptor": 1 if is_component else 2, "formatter": "json"}
+    least = level if is_component or level == "DEBUG" else "ERROR"
+    lines = {"()": LineHandler, "descriptor": 1 if is_component else 2, "formatter": "json", "level": least}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonFormatter, "service": service}},
         "handlers": {"lines": lines},
-        "root": {"handlers": ["lines"], "level": least},
+        "root": {"handlers": ["lines"], "level": level},
         "loggers": {name: {"level": "WARNING"} for name in QUIET},
     }
 

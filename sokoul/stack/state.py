@@ -16,6 +16,11 @@ from sokoul.env import read_dotenv
 from sokoul.stack.processes import free_port, is_free, started_at, write_private
 
 
+def dotenv_line(name: str, value: str) -> str:
+    """As `sokoul.env.read_dotenv` reads it; a ring of secrets has several lines."""
+    return f'{name}="{value}"'.replace("\n", "\\n")
+
+
 class Part(TypedDict):
     """One component in stack.json: pid of the program itself (None when it is not ours or down), url with credentials."""
 
@@ -81,7 +86,7 @@ class Installation:
 
     def write_environment(self, values: Mapping[str, str]) -> None:
         head = "# Written by `make up` at every start. Your own settings belong in .env or the environment, which win."
-        lines = [head, *(f'{name}="{value}"' for name, value in values.items())]
+        lines = [head, *(dotenv_line(name, value) for name, value in values.items())]
         write_private(self.data_dir / ".env", "\n".join(lines) + "\n")
 
     def write_stack(self, parts: Mapping[str, Part]) -> None:

@@ -205,13 +205,17 @@ def _server_component(server: Server, mark: Mapping[str, str]) -> Component:
 
 
 def _children_environment(plan: Plan) -> dict[str, str]:
-    """What was given, what was filled in; byte code may be kept, because every component loads the same modules."""
+    """What was given, what was filled in; byte code may be kept, because every component loads the same modules.
+
+    A generated JWT_SECRET is left in DATA_DIR/.env, which they read again and again: so it can be rotated while they run.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in {"PYTHONDONTWRITEBYTECODE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
     }
-    return {**inherited, **plan.filled, "PYTHONUNBUFFERED": "1"}
+    own = {name: value for name, value in plan.filled.items() if name != "JWT_SECRET"}
+    return {**inherited, **own, "PYTHONUNBUFFERED": "1"}
 
 
 def _belong_to_make() -> None:

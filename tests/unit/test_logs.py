@@ -115,12 +115,13 @@ def test_levels_are_the_plans(lines: Lines, method: str, level: str) -> None:
 def test_debug_is_off_unless_it_is_asked_for(level: str, least: int) -> None:
     told = logs.configuration("web", level, is_component=True)
     assert logging.getLevelName(told["root"]["level"]) == least
+    assert told["handlers"]["lines"]["level"] == level
     assert told["handlers"]["lines"]["descriptor"] == 1
 
 
 def test_a_command_keeps_its_output_for_its_answer() -> None:
     told = logs.configuration("search", "INFO", is_component=False)
-    assert told["root"]["level"] == "WARNING"
+    assert told["handlers"]["lines"]["level"] == "ERROR"
     assert told["handlers"]["lines"]["descriptor"] == 2
 
 
