@@ -1,10 +1,12 @@
 """The state of the task layer as numbers, looked up when somebody scrapes."""
 
+import itertools
+
 from django.db import connection
 from prometheus_client.core import GaugeMetricFamily
 
 from apps.jobs import broker
-from apps.jobs.streams import DEAD, JOBS
+from apps.jobs.streams import DEAD, JOBS, WORKERS
 
 STRANDED_SECONDS = 120
 """What was due so long ago and is neither published nor worked on is stranded: the relay needs seconds."""
@@ -26,7 +28,9 @@ def rows() -> list[GaugeMetricFamily]:
     stranded = GaugeMetricFamily("sokoul_jobs_stranded", "Jobs that nobody publishes, nor works on, as they should.")
     with connection.cursor() as cursor:
         cursor.execute(_DEPTH)
-        for worker, status, count in cursor.fetchall():
+        found = {(worker, status): count for worker, status, count in cursor.fetchall()}
+        empty = dict.fromkeys(itertools.product(WORKERS, ("Pending", "Running")), 0)  # an empty queue is a number too
+        for (worker, status), count in {**empty, **found}.items():
             depth.add_metric([worker, status], count)
         cursor.execute(_STRANDED, {"seconds": STRANDED_SECONDS})
         stranded.add_metric([], cursor.fetchone()[0])
