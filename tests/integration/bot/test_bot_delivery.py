@@ -182,12 +182,11 @@ def test_a_silent_telegram_leaves_the_notifier_free_for_other_work(
     until(lambda: delivery._door._silent, within=10, what="Telegram being known as silent")
     for number in range(20):
         push.notify(alice.pk, "test", f"more {number}")
-    begun = time.monotonic()
     other = jobs.enqueue("notifier", "noop", {})
     until(lambda: Job.objects.get(pk=other.pk).status == "Completed", what="the other job")
-    assert time.monotonic() - begun < 2, "it did not wait behind twenty time-outs"
+    assert tries(telegram) < 10, "it did not wait behind twenty time-outs"
     telegram.behave()
-    until(lambda: Delivery.objects.count() >= 20, within=25, what="everything being delivered")
+    until(lambda: Delivery.objects.count() >= 20, within=60, what="everything being delivered")
 
 
 def test_thirty_messages_a_second_are_the_most(telegram: Demo, link: Link, alice: User) -> None:
