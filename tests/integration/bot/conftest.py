@@ -1,5 +1,6 @@
 """The bot in this process, talking with the demo's Telegram."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -50,9 +51,9 @@ def bot(start_bot: Callable[[], Any]) -> None:
 
 @pytest.fixture
 def notifier(telegram: Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A notifier in this process, on an empty queue."""
+    """A notifier in this process, on an empty queue, and the relay, which brings back what waits in its row."""
     from apps.bot import delivery
-    from apps.jobs import broker, streams
+    from apps.jobs import broker, relay, streams
     from apps.jobs.worker import Worker
 
     monkeypatch.setattr(delivery, "SILENCE", 0.05)
@@ -61,7 +62,12 @@ def notifier(telegram: Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         broker.call(broker.purge(stream.name))
     worker = Worker("notifier", 4, delays=kit.DELAYS, drain=5.0)
     worker.start()
+    over = threading.Event()
+    relaying = threading.Thread(target=relay.Relay().run, args=(over,))
+    relaying.start()
     yield
+    over.set()
+    relaying.join()
     worker.stop()
 
 
