@@ -23,7 +23,7 @@ from apps.downloads.disk import Disk
 from apps.downloads.engine import events
 from apps.downloads.engine.session import Engine
 from apps.downloads.models import Download, Phase, TorrentState
-from apps.downloads.preparation import check_content
+from apps.downloads.preparation import check_content, queued
 from apps.downloads.readers import Readers
 from apps.feed import push
 from sokoul import logs, request_id
@@ -50,13 +50,14 @@ class Swarm:
     reason: str = ""
     last_bytes: int = -1
     moved: bool = False
+    has_metadata: bool = False
     finished: bool = False
     removing: bool = False
     resume_size: int = 0  # bytes of the resume data saved last
 
 
 class Hunter:
-    """`run()` blocks until `stop` is set; `ask()` may be called from any thread."""
+    """`run()` blocks until `stop` is set; `ask()` and `wake()` may be called from any thread."""
 
     def __init__(self, engine: Engine, *, name: str = "") -> None:
         self.name = name or uuid.uuid4().hex
@@ -68,11 +69,23 @@ class Hunter:
         self._readers = Readers(engine)
         self._told: deque[events.EngineEvent] = deque()
         self._due: dict[str, float] = {}
+        self._woken = threading.Event()
         self._handlers = self._event_handlers()
+        queued.connect(self._on_queued)
 
     def ask(self, swarm: str, index: int, start: int, end: int) -> Future[bool]:
         """True once those bytes can be read from disk; False when they will not be, here or soon."""
-        return self._readers.ask(swarm, index, start, end)
+        answer = self._readers.ask(swarm, index, start, end)
+        self._engine.wake()
+        return answer
+
+    def wake(self) -> None:
+        """Look at the rows now: something has changed there."""
+        self._woken.set()
+        self._engine.wake()
+
+    def _on_queued(self, **_: object) -> None:
+        self.wake()
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -91,7 +104,8 @@ class Hunter:
             self._handle(self._told[0])
             self._told.popleft()
         self._readers.answer()
-        if any(filed.done() for filed in self._filed.values()):
+        if self._woken.is_set():
+            self._woken.clear()  # before looking: whoever wakes it from now on is seen by the next step
             self._due["tick"] = 0
         if self._every("tick", TICK):
             self._look(renewing=self._every("renew", ENV.hunter_lease / 3))
@@ -182,14 +196,16 @@ class Hunter:
             )
         except PermanentError as error:
             self._fail(swarm, error.message)
+        else:
+            swarm.has_metadata = bool(metainfo)
 
     def _advance(self, claim: Claim, swarm: Swarm) -> None:
         """From one phase to the next, as far as the engine has come."""
         if claim.phase == Phase.FILING or (swarm.finished and claim.phase in UNFINISHED):
             self._file(claim)
         elif claim.phase == Phase.QUEUED:
-            self._move(claim, Phase.DOWNLOADING if self._total(claim.swarm) else Phase.METADATA)
-        elif claim.phase == Phase.METADATA and self._total(claim.swarm):
+            self._move(claim, Phase.DOWNLOADING if swarm.has_metadata else Phase.METADATA)
+        elif claim.phase == Phase.METADATA and swarm.has_metadata:
             self._move(claim, Phase.DOWNLOADING)
         elif claim.phase == Phase.SEEDING and self._has_seeded(claim):
             self._move(claim, Phase.DONE, removal="delete")
@@ -201,10 +217,6 @@ class Hunter:
                 log.info("download moved", download_id=claim.id, phase=str(phase), reason=fields.get("reason", ""))
                 claim.phase = str(phase)
         return moved
-
-    def _total(self, key: str) -> int:
-        progress = self._engine.progress().get(key)
-        return progress.bytes_total if progress and progress.state != "metadata" else 0
 
     def _has_seeded(self, claim: Claim) -> bool:
         progress = self._engine.progress().get(claim.swarm)
@@ -229,6 +241,7 @@ class Hunter:
             return
         if claim.id not in self._filed:
             self._filed[claim.id] = self._filing.submit(self._file_now, claim)
+            self._filed[claim.id].add_done_callback(lambda _: self.wake())
             return
         if self._filed[claim.id].done():
             self._filed_with(claim, self._filed.pop(claim.id))
@@ -278,6 +291,7 @@ class Hunter:
         except SokoulError as error:
             self._fail(swarm, error.message)
             return
+        swarm.has_metadata = True
         files = [asdict(file) for file in event.meta.files]
         fresh = TorrentState.objects.filter(download_id__in=swarm.downloads, metainfo=b"")
         if fresh.exists() and not self._disk.has_room(event.meta.total):
@@ -311,7 +325,7 @@ class Hunter:
         self._fail(swarm, "Disk full" if full else f"The disk failed: {event.message}.")
 
     def _on_removed(self, event: events.Removed, swarm: Swarm) -> None:
-        swarm.removing, swarm.finished = False, False
+        swarm.removing = swarm.has_metadata = swarm.finished = False
         self._due["tick"] = 0
 
     # What people see
@@ -367,7 +381,7 @@ class Hunter:
                     self._fail_one(claim, reason)
 
     def _stalled(self, claim: Claim, progress: events.Progress | None, swarm: Swarm) -> str:
-        if claim.phase == Phase.METADATA and claim.age > ENV.metadata_timeout and not self._total(claim.swarm):
+        if claim.phase == Phase.METADATA and claim.age > ENV.metadata_timeout and not swarm.has_metadata:
             why = "the tracker could not be reached" if swarm.reason else "no peer sent it"
             return f"No metadata after {ENV.metadata_timeout:g} seconds: {why}."
         if claim.phase == Phase.DOWNLOADING and claim.idle > ENV.stall_timeout:

@@ -3,12 +3,15 @@
 from dataclasses import asdict
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from apps.downloads import indexers, rows
 from apps.downloads.engine import video
 from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
 from sokoul.errors import PermanentError
+
+queued = Signal()  # a download has just become a hunter's: the one of this process need not wait for its next look
 
 
 def check_content(meta: MetaInfo) -> None:
@@ -41,6 +44,7 @@ def prepare(download_id: int) -> None:
     else:
         link = parse_magnet(magnet)
         _queue(download, link.info_hash_v1, link.info_hash_v2, magnet, b"", None)
+    queued.send(None)
 
 
 def _fetch(torrent: Torrent) -> tuple[str, bytes]:

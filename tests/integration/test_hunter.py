@@ -57,6 +57,16 @@ def test_a_wish_becomes_a_playable_file_in_the_library(demo: Demo, alice: User, 
     assert "The Last Night Tram" in told.data["text"]
 
 
+def test_what_is_prepared_here_starts_and_ends_without_waiting_for_the_next_look(
+    demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.downloads.hunter.TICK", 3600)
+    content = film(demo)
+    with hunting() as hunter:
+        until(lambda: hunter._due.get("tick"), "the hunter's first look")
+        reaches(wish(alice, make_media(), content.magnet), Phase.SEEDING)
+
+
 def test_pause_holds_and_resume_goes_on(demo: Demo, alice: User) -> None:
     demo.set_rate(300_000)
     content = film(demo)

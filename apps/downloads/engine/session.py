@@ -20,7 +20,7 @@ QUIET = 200  # milliseconds without an alert: nothing more is coming
 
 
 class Engine:
-    """Runs torrents under the caller's own keys. Every method is called from the same thread.
+    """Runs torrents under the caller's own keys. Every method but `wake` is called from the same thread.
 
     Methods return at once; what comes of them is told by poll(). A key that is not in the session raises KeyError.
     """
@@ -148,6 +148,11 @@ class Engine:
             self._judge(verdict)
         told, self._out = self._out, []
         return told
+
+    def wake(self) -> None:
+        """Let a poll() that waits return now, or the next one; from any thread, also once the session is over."""
+        if session := getattr(self, "_session", None):
+            session.post_session_stats()  # its alert comes whatever the mask says
 
     def close(self, timeout: float = 20.0) -> list[EngineEvent]:
         """Stop the traffic, save all resume data, and end the session; returns the last events. The engine is done."""
