@@ -28,12 +28,14 @@ class Claim:
     idle: float  # seconds since the last byte
     seeded: float  # seconds since it was complete
     request_id: str
+    has_metadata: bool  # whether its own rows say what the torrent holds
 
 
 _COLUMNS = """id, user_id, media_id, swarm, phase, removal, fence, magnet,
     coalesce(extract(epoch FROM now() - started_at), 0)::float8,
     coalesce(extract(epoch FROM now() - moved_at), 0)::float8,
-    coalesce(extract(epoch FROM now() - completed_at), 0)::float8, request_id"""
+    coalesce(extract(epoch FROM now() - completed_at), 0)::float8, request_id,
+    coalesce((SELECT octet_length(metainfo) > 0 FROM torrent_states WHERE download_id = downloads.id), false)"""
 _NEEDS_HUNTER = "(phase = ANY(%(owned)s) OR removal <> '') AND swarm <> ''"
 
 

@@ -50,7 +50,6 @@ class Swarm:
     reason: str = ""
     last_bytes: int = -1
     moved: bool = False
-    has_metadata: bool = False
     finished: bool = False
     removing: bool = False
     resume_size: int = 0  # bytes of the resume data saved last
@@ -196,16 +195,16 @@ class Hunter:
             )
         except PermanentError as error:
             self._fail(swarm, error.message)
-        else:
-            swarm.has_metadata = bool(metainfo)
 
     def _advance(self, claim: Claim, swarm: Swarm) -> None:
         """From one phase to the next, as far as the engine has come."""
-        if claim.phase == Phase.FILING or (swarm.finished and claim.phase in UNFINISHED):
+        if not claim.has_metadata and claim.swarm in self._engine:
+            self._engine.tell_metadata(claim.swarm)  # who joins a swarm that has it is not told otherwise
+        if claim.phase == Phase.FILING or (swarm.finished and claim.has_metadata and claim.phase in UNFINISHED):
             self._file(claim)
         elif claim.phase == Phase.QUEUED:
-            self._move(claim, Phase.DOWNLOADING if swarm.has_metadata else Phase.METADATA)
-        elif claim.phase == Phase.METADATA and swarm.has_metadata:
+            self._move(claim, Phase.DOWNLOADING if claim.has_metadata else Phase.METADATA)
+        elif claim.phase == Phase.METADATA and claim.has_metadata:
             self._move(claim, Phase.DOWNLOADING)
         elif claim.phase == Phase.SEEDING and self._has_seeded(claim):
             self._move(claim, Phase.DONE, removal="delete")
@@ -291,7 +290,6 @@ class Hunter:
         except SokoulError as error:
             self._fail(swarm, error.message)
             return
-        swarm.has_metadata = True
         files = [asdict(file) for file in event.meta.files]
         fresh = TorrentState.objects.filter(download_id__in=swarm.downloads, metainfo=b"")
         if fresh.exists() and not self._disk.has_room(event.meta.total):
@@ -325,7 +323,7 @@ class Hunter:
         self._fail(swarm, "Disk full" if full else f"The disk failed: {event.message}.")
 
     def _on_removed(self, event: events.Removed, swarm: Swarm) -> None:
-        swarm.removing = swarm.has_metadata = swarm.finished = False
+        swarm.removing = swarm.finished = False
         self._due["tick"] = 0
 
     # What people see
@@ -381,7 +379,7 @@ class Hunter:
                     self._fail_one(claim, reason)
 
     def _stalled(self, claim: Claim, progress: events.Progress | None, swarm: Swarm) -> str:
-        if claim.phase == Phase.METADATA and claim.age > ENV.metadata_timeout and not swarm.has_metadata:
+        if claim.phase == Phase.METADATA and claim.age > ENV.metadata_timeout and not claim.has_metadata:
             why = "the tracker could not be reached" if swarm.reason else "no peer sent it"
             return f"No metadata after {ENV.metadata_timeout:g} seconds: {why}."
         if claim.phase == Phase.DOWNLOADING and claim.idle > ENV.stall_timeout:

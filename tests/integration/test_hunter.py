@@ -130,6 +130,18 @@ def test_two_people_share_one_swarm_and_one_file(demo: Demo, alice: User, bob: U
     assert (ENV.library / paths.pop()).exists(), "bob still has it"
 
 
+@pytest.mark.parametrize("phase", [Phase.DOWNLOADING, Phase.SEEDING])
+def test_who_joins_a_running_swarm_by_magnet_gets_the_file_too(
+    demo: Demo, alice: User, bob: User, phase: Phase
+) -> None:
+    content, media = film(demo), make_media()
+    demo.set_rate(700_000)
+    with hunting():
+        reaches(wish(alice, media, content.magnet), phase)
+        reaches(wish(bob, media, content.magnet), Phase.SEEDING)
+    assert {file.user_id for file in LibraryFile.objects.all()} == {alice.pk, bob.pk}
+
+
 def test_a_dead_swarm_fails_with_the_reason(demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ENV, "metadata_timeout", 0.1)
     monkeypatch.setattr("apps.downloads.hunter.ROWS_EVERY", 0.2)

@@ -97,6 +97,12 @@ class Engine:
             torrent.removing, torrent.delete_files = True, delete_files
             self._session.remove_torrent(torrent.handle, lt.session.delete_files if delete_files else 0)
 
+    def tell_metadata(self, key: str) -> None:
+        """MetadataReceived follows once more, where the torrent's metadata is known."""
+        torrent = self._torrents[key]
+        if torrent.info is not None:
+            self._metadata_known(torrent)
+
     def limit(self, key: str, download_rate: int) -> None:
         """Bytes per second; 0 lifts it."""
         self._torrents[key].handle.set_download_limit(download_rate)
