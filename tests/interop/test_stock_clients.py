@@ -79,7 +79,8 @@ def test_a_hunter_killed_at_half_fetches_again_what_was_not_saved_and_no_more(
     shared = outside.share(client, kind, kbits=14_000, rate=2_000_000)
     someone = person(home)
     download = started(someone, outside, shared, "torrent")
-    until(lambda: shared.client.uploaded > shared.size * 0.5, 60, "half of it")
+    half, quarter = shared.size / 2, shared.size / 4
+    until(lambda: shared.client.uploaded > half and saved_bytes(shared, home) > quarter, 60, "half of it, partly saved")
     old = home.up.pid("hunter")
     os.kill(old, signal.SIGKILL)
     saved = saved_bytes(shared, home)
@@ -91,7 +92,6 @@ def test_a_hunter_killed_at_half_fetches_again_what_was_not_saved_and_no_more(
     until(lambda: shared.client.uploaded >= shared.size, 15, "the seeder's own count")
     again = shared.client.uploaded - shared.size
     print(f"\n{shared.name}: {shared.size=} {sent=} {saved=} {again=}")
-    assert saved > shared.size / 4
     assert again <= sent - saved + LAG
 
 
