@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from sokoul import component, logs
 from sokoul.env import ENV, secrets_of
+from sokoul.postgres.connection import Connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEBUG = False
@@ -87,7 +88,7 @@ def _database(url: str) -> dict[str, Any]:
         return {"ENGINE": "django.db.backends.dummy"}
     parts = urlsplit(url)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "sokoul.postgres",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -97,7 +98,15 @@ def _database(url: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": ENV.database_pool, "timeout": 30, "max_waiting": 100, "max_idle": 300},
+            "pool": {
+                "connection_class": Connection,
+                "min_size": 1,
+                "max_size": ENV.database_pool,
+                "timeout": 30,
+                "max_waiting": 100,
+                "max_idle": 300,
+                "reconnect_timeout": 2,  # then whoever comes next tries anew: pauses that grow outlast an outage
+            },
             "connect_timeout": 3,
             "application_name": f"sokoul-{component.NAME}",
             "options": "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
