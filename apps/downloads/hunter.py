@@ -344,13 +344,16 @@ class Hunter:
     def _row(self, claim: Claim, swarm: Swarm, progress: events.Progress, *, moved: bool) -> dict[str, Any]:
         if claim.phase == Phase.SEEDING:
             progress = replace(progress, percent=100, bytes_done=progress.bytes_total)
+        rate = (
+            progress.rate if progress.peers else 0
+        )  # libtorrent's average sinks for half a minute after the last peer
         remaining = max(0, progress.bytes_total - progress.bytes_done)
-        eta = min(remaining // progress.rate, 10**8) if progress.rate and remaining else None
+        eta = min(remaining // rate, 10**8) if rate and remaining else None
         waiting = swarm.reason if not progress.peers and claim.phase != Phase.SEEDING else ""
         return {
             "id": claim.id, "fence": claim.fence, "media_id": claim.media_id, "user_id": claim.user_id,
             "phase": claim.phase, "progress": round(min(progress.percent, 100.0), 2), "bytes_done": progress.bytes_done,
-            "bytes_total": progress.bytes_total, "rate": progress.rate, "upload_rate": progress.upload_rate,
+            "bytes_total": progress.bytes_total, "rate": rate, "upload_rate": progress.upload_rate,
             "uploaded": progress.uploaded, "eta": eta, "peers": progress.peers, "received": progress.downloaded,
             "reason": waiting, "moved": moved,
         }  # fmt: skip
