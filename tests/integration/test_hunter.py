@@ -247,7 +247,9 @@ def test_without_room_it_fails_as_disk_full(demo: Demo, alice: User, monkeypatch
     monkeypatch.setattr("apps.downloads.disk.RESERVE", 1e12)
     with hunting():
         download = reaches(wish(alice, make_media(), content.magnet), Phase.FAILED)
+        until(lambda: Download.objects.get(pk=download.pk).removal == "", "the clean-up")
     assert download.reason == "Disk full"
+    assert not folder_of(download.swarm).exists()
 
 
 def test_a_second_hunter_takes_over_where_the_first_saved(demo: Demo, alice: User) -> None:
