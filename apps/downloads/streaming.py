@@ -42,7 +42,7 @@ TYPES = {
     ".mkv": "video/x-matroska", ".mov": "video/quicktime", ".mp4": "video/mp4", ".mpeg": "video/mpeg",
     ".mpg": "video/mpeg", ".ogv": "video/ogg", ".ts": "video/mp2t", ".webm": "video/webm", ".wmv": "video/x-ms-wmv",
 }  # fmt: skip
-_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+_RANGE = re.compile(r"bytes=([0-9]{0,1000})-([0-9]{0,1000})")
 _PATH = re.compile(ROUTE)
 _looks = ThreadPoolExecutor(4, thread_name_prefix="stream-look")
 _reads = ThreadPoolExecutor(8, thread_name_prefix="stream-read")

@@ -249,6 +249,14 @@ def brightness(page: Page) -> int:
     return sum(map(int, re.findall(r"\d+", colour)[:3]))
 
 
+# Words on buttons that are torn in two.
+TORN = """() => [...document.querySelectorAll('button, .button')].flatMap(button => [...button.childNodes]).filter(node => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    return node.nodeType === Node.TEXT_NODE && /^\\s*\\S+\\s*$/.test(node.data) && range.getClientRects().length > 1;
+}).map(node => node.data)"""
+
+
 def test_every_page_fits_its_screen_in_light_and_dark(
     product: Product, rows: Rows, page: Page, watched: Watched, tmp_path: Path
 ) -> None:
@@ -261,6 +269,7 @@ def test_every_page_fits_its_screen_in_light_and_dark(
             page.set_viewport_size({"width": width, "height": height})
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, f"{path} is {wide} px too wide at {width}"
+            assert page.evaluate(TORN) == [], (path, width)
             page.emulate_media(color_scheme="dark" if width in (390, 800) else "light")
             assert (brightness(page) < 200) == (width in (390, 800)), path
             if width in (390, DESKTOP["width"]):  # for people to look at

@@ -54,9 +54,11 @@ def test_a_wish_becomes_a_playable_file_in_the_library(demo: Demo, alice: User, 
     assert filed.duration > 1
     assert (download.status, download.progress, download.bytes_done) == ("Completed", 100, filed.size)
     assert download.completed_at
-    phases = [event.data["phase"] for event in Event.objects.filter(user=alice, type="download.updated").order_by("id")]
-    assert phases[0] == "queued"
-    assert phases[-2:] == ["filing", "seeding"]
+    events = [event.data for event in Event.objects.filter(user=alice, type="download.updated").order_by("id")]
+    assert events[0]["phase"] == "queued"
+    assert [(event["phase"], event["progress"], event["bytes_done"]) for event in events[-2:]] == [
+        ("filing", 100, filed.size), ("seeding", 100, filed.size),
+    ]  # fmt: skip
     told = Event.objects.get(user=alice, type="notification")
     assert told.data["code"] == "download_completed"
     assert "The Last Night Tram" in told.data["text"]
