@@ -6,4 +6,7 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from apps.accounts import schema  # noqa: F401  registers itself
+        from apps.accounts import damage, schema  # noqa: F401  (the latter registers itself)
+        from sokoul.damage import on_damage
+
+        on_damage(damage.tell_admins)

@@ -6,7 +6,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase, TorrentState
+from apps.downloads.content import files_of
+from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase
 from apps.feed import push
 from sokoul.api import Page, Statement, listing
 
@@ -129,11 +130,10 @@ def of_title(user_id: int, media_id: int) -> list[dict[str, Any]]:
 
 def files(download_id: int) -> list[dict[str, Any]]:
     """What a download holds, as far as that is known: index, path, size, stream_url, library_path once it is filed."""
-    known = TorrentState.objects.filter(pk=download_id).values_list("files", flat=True).first() or []
     filed = dict(LibraryFile.objects.filter(download_id=download_id).values_list("index", "path"))
     return [
         {**file, "stream_url": stream_url(download_id, file["index"]), "library_path": filed.get(file["index"])}
-        for file in known
+        for file in files_of(download_id)
     ]
 
 

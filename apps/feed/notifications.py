@@ -1,11 +1,12 @@
 """What happened to what a person asked for: the bell of the web, and the list behind it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils import timezone
 
 from apps.feed.models import Event
+from sokoul import damage
 from sokoul.api import Page, listing
 
 MOST_COUNTED = 100  # the bell does not tell more
@@ -15,8 +16,12 @@ def listed(user_id: int, page: Page) -> dict[str, Any]:
     """Notifications, newest first: id, at, read, code, text and what each is about."""
     mine = Event.objects.filter(user_id=user_id, type="notification")
     rows = mine.order_by("-id").values("id", "at", "read_at", "data")[page.rows]
-    results = [{**row["data"], "id": row["id"], "at": row["at"], "read": row["read_at"] is not None} for row in rows]
-    return listing(results, mine.count(), page)
+    entries = damage.readable(rows, _entry, Event._meta.db_table, lambda row: row["id"])
+    return listing(list(entries), mine.count(), page)
+
+
+def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row["data"], "id": row["id"], "at": row["at"], "read": row["read_at"] is not None}
 
 
 def unread(user_id: int) -> int:

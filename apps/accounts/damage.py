@@ -1,0 +1,26 @@
+"""Telling admins that a row is damaged: once a day and row, however often it is read."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import Role, User
+from apps.feed import push
+from apps.feed.models import Event
+
+CODE = "damaged_row"
+AGAIN = timedelta(days=1)
+
+
+def tell_admins(table: str, row: str) -> None:
+    told = Event.objects.filter(
+        type="notification", at__gt=timezone.now() - AGAIN, data__code=CODE, data__table=table, data__row=row
+    )
+    with transaction.atomic():
+        if told.exists():
+            return
+        for admin in User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk"):
+            push.notify(
+                admin.pk, CODE, f"Row {row} of table {table} is damaged and was left out.", table=table, row=row
+            )
