@@ -7,3 +7,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.accounts import schema  # noqa: F401  registers itself
+        from apps.accounts.channels import carrying
+        from apps.feed import push
+
+        push.on_notification(carrying.carry)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from apps.feed.models import Event
 from sokoul.api import Page, listing
@@ -11,11 +12,20 @@ from sokoul.api import Page, listing
 MOST_COUNTED = 100  # the bell does not tell more
 
 
+def worded(data: dict[str, Any]) -> dict[str, Any]:
+    """What a notification holds, its text in the language that is active; English where there is no other."""
+    texts = data.get("texts", {})
+    rest = {name: value for name, value in data.items() if name != "texts"}
+    return {**rest, "text": texts.get((get_language() or "en")[:2], data.get("text", ""))}
+
+
 def listed(user_id: int, page: Page) -> dict[str, Any]:
     """Notifications, newest first: id, at, read, code, text and what each is about."""
     mine = Event.objects.filter(user_id=user_id, type="notification")
     rows = mine.order_by("-id").values("id", "at", "read_at", "data")[page.rows]
-    results = [{**row["data"], "id": row["id"], "at": row["at"], "read": row["read_at"] is not None} for row in rows]
+    results = [
+        {**worded(row["data"]), "id": row["id"], "at": row["at"], "read": row["read_at"] is not None} for row in rows
+    ]
     return listing(results, mine.count(), page)
 
 

@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from apps.accounts.models import TelegramLink, User
+from apps.accounts.models import Channel, TelegramLink, User
 from tests.demo import Demo
 from tests.integration.bot.chat import Chat
 from tests.integration.jobs import kit
@@ -52,11 +54,12 @@ def bot(start_bot: Callable[[], Any]) -> None:
 @pytest.fixture
 def notifier(telegram: Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A notifier in this process, on an empty queue, and the relay, which brings back what waits in its row."""
-    from apps.bot import delivery
+    from apps.accounts.channels import carrying, door
     from apps.jobs import broker, relay, streams
     from apps.jobs.worker import Worker
 
-    monkeypatch.setattr(delivery, "SILENCE", 0.05)
+    monkeypatch.setattr(door, "SILENCE", 0.05)
+    monkeypatch.setattr(carrying, "WINDOW", timedelta(seconds=1))
     broker.call(broker.declare())
     for stream in streams.STREAMS:
         broker.call(broker.purge(stream.name))
@@ -77,6 +80,7 @@ def link(telegram: Demo) -> Callable[..., Chat]:
 
     def linked(user: User, telegram_id: int = ALICE, **who: Any) -> Chat:
         TelegramLink.objects.create(user=user, telegram_id=telegram_id, chat_id=telegram_id, name=user.username)
+        Channel.objects.create(user=user, kind="telegram", confirmed_at=timezone.now())
         return Chat(telegram, telegram_id, **who)
 
     return linked
