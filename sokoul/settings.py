@@ -167,6 +167,9 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "sokoul.openapi.completed"],
     "ENUM_NAME_OVERRIDES": {
         "Progress": "apps.jobs.models.Status",
+        "MediaKind": "apps.media.models.Kind",
+        "ChannelKind": "apps.accounts.channels.models.Kind",
+        "NewChannelKind": "apps.accounts.channels.serializers.ADDED",
         "Health": "sokoul.health.STATES",
         "ComponentHealth": "sokoul.health.COMPONENT_STATES",
     },

@@ -28,8 +28,9 @@ ANYWHERE = frozenset({
     "matrixs", "mmost", "mmosts", "rocket", "rockets", "bark", "barks", "nctalk", "nctalks", "hassio", "hassios", "apprise",
     "apprises", "zulip",
 })  # fmt: skip
-# It would tell its log what it sends to whom; what matters reaches us as a result.
-logging.getLogger("apprise").setLevel(logging.CRITICAL)
+# They would tell the log what is sent to whom; what matters reaches us as a result.
+for _name in ("apprise", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 def check(url: str, user: User) -> None:

@@ -1,9 +1,7 @@
 """The bot in this process, talking with the demo's Telegram."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from django.utils import timezone
 from apps.accounts.models import Channel, TelegramLink, User
 from tests.demo import Demo
 from tests.integration.bot.chat import Chat
-from tests.integration.jobs import kit
+from tests.notifier import working
 from tests.providers import providers
 
 __all__ = ["providers"]
@@ -54,24 +52,7 @@ def bot(start_bot: Callable[[], Any]) -> None:
 @pytest.fixture
 def notifier(telegram: Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A notifier in this process, on an empty queue, and the relay, which brings back what waits in its row."""
-    from apps.accounts.channels import carrying, door
-    from apps.jobs import broker, relay, streams
-    from apps.jobs.worker import Worker
-
-    monkeypatch.setattr(door, "SILENCE", 0.05)
-    monkeypatch.setattr(carrying, "WINDOW", timedelta(seconds=1))
-    broker.call(broker.declare())
-    for stream in streams.STREAMS:
-        broker.call(broker.purge(stream.name))
-    worker = Worker("notifier", 4, delays=kit.DELAYS, drain=5.0)
-    worker.start()
-    over = threading.Event()
-    relaying = threading.Thread(target=relay.Relay().run, args=(over,))
-    relaying.start()
-    yield
-    over.set()
-    relaying.join()
-    worker.stop()
+    yield from working(monkeypatch)
 
 
 @pytest.fixture
