@@ -4,12 +4,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from apps.feed.models import Event
 from sokoul import damage
 from sokoul.api import Page, listing
 
 MOST_COUNTED = 100  # the bell does not tell more
+
+
+def worded(data: dict[str, Any]) -> dict[str, Any]:
+    """What a notification holds, its text in the language that is active; English where there is no other."""
+    texts = data.get("texts", {})
+    rest = {name: value for name, value in data.items() if name != "texts"}
+    return {**rest, "text": texts.get((get_language() or "en")[:2], data.get("text", ""))}
 
 
 def listed(user_id: int, page: Page) -> dict[str, Any]:
@@ -21,7 +29,7 @@ def listed(user_id: int, page: Page) -> dict[str, Any]:
 
 
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row["data"], "id": row["id"], "at": row["at"], "read": row["read_at"] is not None}
+    return {**worded(row["data"]), "id": row["id"], "at": row["at"], "read": row["read_at"] is not None}
 
 
 def unread(user_id: int) -> int:
