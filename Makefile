@@ -4,6 +4,7 @@ RUN := .venv/bin/python
 export PYTHON
 
 .PHONY: help up down venv dev chromium promtool test unit interop lint alerts bench lock
+.PHONY: edge containers coverage secrets sast audit licences outdated sbom hooks image push try
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -31,7 +32,19 @@ chromium:
 		echo "The browser tests need Chromium. Run: sudo apt-get install chromium" >&2; exit 1; \
 	fi
 
-test: dev chromium ## every test, on real servers and a real browser
+edge:
+	@missing=; PATH="$$PATH:/usr/sbin"; \
+	command -v haproxy >/dev/null || missing=haproxy; \
+	docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || missing="$$missing docker-compose"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing $$missing for the tests of containers…"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "The tests of containers need more programs. Run: sudo apt-get install $$missing" >&2; exit 1; \
+	fi
+
+test: dev chromium edge ## every test, on real servers and a real browser
 	@$(RUN) -m pytest -n 3
 
 unit: dev ## the unit tests
@@ -50,11 +63,18 @@ interop: dev ## the main job with stock BitTorrent clients as seeders
 	fi
 	@$(RUN) -m pytest tests/interop
 
-lint: dev ## style, types, and who may import whom
+lint: dev containers secrets ## style, types, who may import whom, files of containers and workflows, no secrets
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+containers: dev
+	@.venv/bin/hadolint Dockerfile
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@.venv/bin/zizmor --offline --quiet --persona pedantic .github
 
 promtool:
 	@if command -v promtool >/dev/null; then exit 0; fi; \
@@ -78,3 +98,50 @@ lock: dev ## resolve the requirements anew and lock them with hashes
 		../.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 			--no-emit-find-links --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
+
+# What `make coverage` and the like leave behind.
+REPORTS := var/reports
+# The packages that go into the image, by name.
+SHIPPED = $$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' requirements/base.txt)
+
+coverage: dev chromium edge ## the tests with their coverage: make coverage [TESTS=tests/unit]
+	@mkdir -p $(REPORTS)
+	@COVERAGE_FILE=$(CURDIR)/$(REPORTS)/coverage.data $(RUN) -m pytest -n 3 --cov --cov-report=term:skip-covered \
+		--cov-report=xml:$(REPORTS)/coverage.xml --cov-report=html:$(REPORTS)/coverage $(TESTS)
+
+secrets: dev ## look for secrets in what git keeps
+	@git ls-files -z | xargs -0 -P 2 -n 200 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
+
+sast: dev ## look for dangerous code: ruff's security rules, and the workflows
+	@.venv/bin/ruff check --select S --ignore S101 .
+	@.venv/bin/zizmor --offline --quiet .github
+
+audit: dev ## known vulnerabilities of what ships
+	@.venv/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/base.txt
+	@.venv/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/embedded.txt
+
+licences: dev ## the licences of what ships; pyproject.toml has those that are allowed
+	@.venv/bin/pip-licenses --packages $(SHIPPED)
+
+outdated: dev ## packages that have a newer version
+	@$(RUN) -m pip list --outdated --disable-pip-version-check
+
+sbom: dev ## the bill of materials of what ships (CycloneDX)
+	@mkdir -p $(REPORTS)
+	@.venv/bin/cyclonedx-py requirements requirements/base.txt --pyproject pyproject.toml --output-reproducible \
+		--of JSON -o $(REPORTS)/sbom.json
+	@echo $(REPORTS)/sbom.json
+
+hooks: dev ## have git run the checks before each commit
+	@.venv/bin/pre-commit install
+
+VERSION ?= local
+image: ## build the container image: make image [VERSION=1.2.3]
+	@docker build --tag sokoul:$(VERSION) --label org.opencontainers.image.version=$(VERSION) .
+
+# IMAGE is its name in the registry that docker is logged in to.
+push:
+	@docker tag sokoul:$(VERSION) "$(IMAGE):$(VERSION)" && docker push "$(IMAGE):$(VERSION)"
+
+try: image dev ## start all containers, look whether they are well, and remove them again
+	@deploy/try

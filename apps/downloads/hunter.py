@@ -26,7 +26,7 @@ from apps.downloads.models import Download, Phase, TorrentState
 from apps.downloads.preparation import check_content, queued
 from apps.downloads.readers import Readers
 from apps.feed import push
-from sokoul import logs, request_id
+from sokoul import logs, pulse, request_id
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, SokoulError
 
@@ -88,6 +88,7 @@ class Hunter:
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
+            pulse.beat("session")
             try:
                 self._step()
             except (DatabaseError, InterfaceError) as error:
