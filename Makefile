@@ -3,7 +3,7 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev chromium promtool test unit interop lint alerts bench lock
+.PHONY: help up down venv dev chromium promtool nftables test unit interop lint alerts bench chaos soak lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -72,6 +72,21 @@ alerts: promtool ## check the alert rules and run their tests
 bench: ## each figure beside its bar and its peer: make bench [ONLY=jobs,torrent] [SIZE=mib] [ROUNDS=3] [RECORD=1]
 	@requirements/install bench
 	@$(RUN) -m tests.bench.run
+
+nftables:
+	@if command -v nft >/dev/null && command -v ip >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing nftables for packet loss and partitions…"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nftables iproute2 >/dev/null; \
+	else \
+		echo "Packet loss, partitions and latency are left out. For them: sudo apt-get install nftables iproute2" >&2; \
+	fi
+
+chaos: dev nftables ## break a running Sokoul by a seeded schedule: make chaos [SEED=n] [MINUTES=10] [RECORD=1]
+	@$(RUN) -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+soak: dev ## the same load without faults, and what every process holds: make soak [MINUTES=10] [RECORD=1]
+	@$(RUN) -m tests.chaos.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: dev ## resolve the requirements anew and lock them with hashes
 	@cd requirements && for name in base embedded dev bench installer; do \
