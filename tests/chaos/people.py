@@ -168,9 +168,12 @@ class Person:
             self.films[query] = done.answer["results"][0]["id"]
 
     async def link_telegram(self, telegram_id: int, demo: Demo) -> None:
-        """As a person does: take the link to the bot, press Start, confirm on the web."""
-        offer = await self._ask("setup", "POST", "/user/telegram/link")
-        code = offer.answer["url"].rpartition("=")[2]
+        """As a person does: take the link to the bot (once that has introduced itself), press Start, confirm on the web."""
+        url = ""
+        while not url:
+            await asyncio.sleep(0.1)
+            url = (await self._ask("setup", "POST", "/user/telegram/link")).answer.get("url", "")
+        code = url.rpartition("=")[2]
         await asyncio.to_thread(demo.telegram_update, user_id=telegram_id, text=f"/start {code}")
         state = ""
         while state != "asked":

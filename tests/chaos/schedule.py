@@ -4,6 +4,7 @@ Cards (a kind of fault and its target) are dealt from a shuffled deck, so that a
 the first ones dealt are one for each component, so that a short run leaves nobody out.
 """
 
+import itertools
 import random
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -54,13 +55,19 @@ class Fault:
         return f"{self.kind} {self.target}{lasting}"
 
 
-def one_each() -> list[Card]:
-    """The least that a run has to survive: something for every component, and every kind of fault."""
+def for_everybody() -> list[Card]:
+    """The least that a run has to survive: something for every component…"""
     return [
         Card("kill", "postgres"), Card("kill", "web"), Card("kill", "nats"), Card("kill", "hunter"), Card("kill", "valkey"),
-        Card("freeze", "scout", long=True), Card("restart", "relay"), Card("kill", "bot"), Card("freeze", "postgres"),
-        Card("loss", "everything"), Card("partition", "nats"), Card("disk", "downloads"), Card("logs", "logs"),
-        Card("kill", SECOND_HUNTER), Card("latency", "postgres"), Card("dns", PROVIDERS),
+        Card("freeze", "scout", long=True), Card("restart", "relay"), Card("kill", "bot"),
+    ]  # fmt: skip
+
+
+def of_every_kind() -> list[Card]:
+    """… and every kind of fault."""
+    return [
+        Card("freeze", "postgres"), Card("loss", "everything"), Card("partition", "nats"), Card("disk", "downloads"),
+        Card("logs", "logs"), Card("kill", SECOND_HUNTER), Card("latency", "postgres"), Card("dns", PROVIDERS),
     ]  # fmt: skip
 
 
@@ -84,11 +91,9 @@ def possible(card: Card, able: Collection[Ability]) -> bool:
 
 
 def _dealt(dice: random.Random, able: Collection[Ability]) -> Iterator[Card]:
-    hand = one_each()
-    while True:
+    for hand in itertools.chain((for_everybody(), of_every_kind()), itertools.repeat(deck())):
         dice.shuffle(hand)
         yield from (card for card in hand if possible(card, able))
-        hand = deck()
 
 
 def make(seed: int, seconds: float, *, gap: float, lease: float, able: Collection[Ability]) -> list[Fault]:
@@ -113,4 +118,4 @@ def make(seed: int, seconds: float, *, gap: float, lease: float, able: Collectio
 
 def left_out(able: Collection[Ability]) -> list[str]:
     """What this machine does not allow, in words for the report."""
-    return sorted({f"{card.kind} of {card.target}" for card in (*one_each(), *deck()) if not possible(card, able)})
+    return sorted({f"{card.kind} of {card.target}" for card in (*of_every_kind(), *deck()) if not possible(card, able)})

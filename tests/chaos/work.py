@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -28,7 +27,7 @@ class Client:
     """The process behind `client.py`. One request at a time."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = {**os.environ, **environment}
+        self._environment = dict(environment)
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
