@@ -2,13 +2,12 @@
 sees what violates it."""
 
 import dataclasses
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chaos import invariants, probes, recording, report, schedule
+from tests.chaos import invariants, probes, recording, report, schedule, soak
 from tests.chaos.evidence import Letter, Seen
 from tests.chaos.faults import Inflicted
 from tests.chaos.invariants import Case
@@ -264,11 +263,36 @@ def test_recovery_counts_from_the_moment_that_the_server_is_back() -> None:
 
 def test_a_run_is_added_to_the_page(tmp_path: Path) -> None:
     page = tmp_path / "reliability.md"
-    page.write_text(f"# Reliability\n\n{recording.MARK}\n")
+    page.write_text("\n".join(["# Reliability", *recording.mark("runs"), *recording.mark("soak"), "The end.\n"]))
     found = report.Report(1, 10, 2.0, [], well(), report.Times({"web": 4.2}, 12.3, 0.5, 0.7), {"told_once": ["twice"]})
-    recording.add(found, page)
-    recording.add(found, page)
-    first, second = [line for line in page.read_text().splitlines() if line.startswith("| 2")]
-    assert first == second
-    assert Counter(first.split())["12.3"] == 1
+    for run in (found, found, dataclasses.replace(found, seed=2)):
+        recording.add(run, page)
+    recording.keep_soak("a table", page)
+    text = page.read_text()
+    rows = [line.split() for line in text.splitlines() if line.startswith("| 2")]
+    assert [row[3] for row in rows] == ["1", "2"], "the same seed again takes the place of its row"
+    assert all("12.3" in row for row in rows)
+    assert "a table" in text
+    assert text.endswith("The end.\n")
     assert "Duplicated effects: 1" in report.text(found)
+
+
+# --- the soak -----------------------------------------------------------------------------------------------------------
+
+
+def samples(*values: float, what: str = "memory") -> list[soak.Sample]:
+    return [soak.Sample(5.0 * number, "web", what, value) for number, value in enumerate(values)]
+
+
+def test_growth_counts_after_the_warm_up() -> None:
+    (growth,) = soak.growths(samples(10, 50, *[100] * 8))
+    assert (growth.first, growth.last, growth.holds) == (100, 100, True)
+    (growth,) = soak.growths(samples(*range(100, 200)))
+    assert not growth.holds
+    assert growth.percent > 50
+
+
+def test_a_few_descriptors_more_are_no_growth_but_a_leak_is() -> None:
+    assert soak.growths(samples(*[20] * 50, *[22] * 50, what="descriptors"))[0].holds
+    assert not soak.growths(samples(*[20] * 50, *[30] * 50, what="descriptors"))[0].holds
+    assert not soak.growths(samples(*[20] * 50, *[22] * 50, what="memory"))[0].holds
