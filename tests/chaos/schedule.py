@@ -6,7 +6,7 @@ the first ones dealt are one for each component, so that a short run leaves nobo
 
 import itertools
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,22 +98,44 @@ def _dealt(dice: random.Random, able: Collection[Ability]) -> Iterator[Card]:
 
 def make(seed: int, seconds: float, *, gap: float, lease: float, able: Collection[Ability]) -> list[Fault]:
     """Faults that begin `gap` seconds apart on average and are all over after `seconds`; freezes "longer than a lease"
-    last a third longer than `lease`."""
+    last a third longer than `lease`. A card whose target is still being hit, or that takes too long, is put off."""
     dice = random.Random(f"{seed}/{seconds:g}/{gap:g}")
+    cards, put_off = _dealt(dice, able), list[Card]()
     busy: dict[str, float] = {}
     faults: list[Fault] = []
     at = dice.uniform(0, gap / 2)
-    for card in _dealt(dice, able):
-        least, most = LASTS[card.kind]
-        lasting = round(lease * 4 / 3 if card.long else dice.uniform(least, most), 2)
-        place = card.target.partition(" ")[0]
-        at = max(at, busy.get(place, 0))
-        if at + lasting > seconds:
-            return faults
+
+    def most(card: Card) -> float:
+        return lease * 4 / 3 if card.long else LASTS[card.kind][1]
+
+    def fits(card: Card) -> bool:
+        return busy.get(_place(card), 0) <= at and at + most(card) <= seconds
+
+    while at <= seconds:
+        card = _drawn(cards, put_off, fits)
+        lasting = round(most(card) if card.long else dice.uniform(*LASTS[card.kind]), 2)
         faults.append(Fault(len(faults) + 1, round(at, 2), card.kind, card.target, lasting))
-        busy[place] = at + lasting + CLEARANCE
+        busy[_place(card)] = at + lasting + CLEARANCE
         at += dice.uniform(gap / 2, gap * 3 / 2)
-    return faults  # pragma: no cover - cards never end
+    return faults
+
+
+def _drawn(cards: Iterator[Card], put_off: list[Card], fits: Callable[[Card], bool]) -> Card:
+    """The first card that fits, of those that were put off or else of the new ones."""
+    for card in put_off:
+        if fits(card):
+            put_off.remove(card)
+            return card
+    for card in cards:
+        if fits(card):
+            return card
+        put_off.append(card)
+    raise AssertionError("cards never end")
+
+
+def _place(card: Card) -> str:
+    """What a card befalls: a backend is PostgreSQL too."""
+    return card.target.partition(" ")[0]
 
 
 def left_out(able: Collection[Ability]) -> list[str]:

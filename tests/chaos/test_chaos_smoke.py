@@ -18,7 +18,9 @@ def test_whatever_dies_nothing_is_lost() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    hit = re.findall(r"^ *[0-9.]+ +[0-9]+ (?:kill|freeze|restart|loss|partition|latency|dns|disk|logs) ([\w-]+)", said, re.MULTILINE)
+    hit = re.findall(
+        r"^ *[0-9.]+ +[0-9]+ (?:kill|freeze|restart|loss|partition|latency|dns|disk|logs) ([\w-]+)", said, re.MULTILINE
+    )
     assert len(hit) >= 10, f"seed {SMOKE.seed}: {said}"
     assert {*SERVERS, *PROGRAMS} <= set(hit), said
     assert "Lost: 0. Duplicated effects: 0. Stranded: 0." in said
