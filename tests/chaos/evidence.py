@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import nats
 import psycopg
 from nats.js.errors import NotFoundError
+from prometheus_client.parser import text_string_to_metric_families
 from psycopg.rows import dict_row
 
 from tests.chaos.house import House, facts
@@ -64,7 +66,7 @@ class Seen:
 
 async def look(house: House) -> Seen:
     """Everything, once nothing moves any more."""
-    seen = Seen(processes=processes(house), library=await asyncio.to_thread(library, house.library))
+    seen = Seen(processes=await processes(house), library=await asyncio.to_thread(library, house.library))
     async with await psycopg.AsyncConnection.connect(house.url("postgres"), row_factory=dict_row) as link:
         seen.connections = [dict(row) for row in await (await link.execute(CONNECTIONS)).fetchall()]
         for name, sql in QUERIES.items():
@@ -76,8 +78,22 @@ async def look(house: House) -> Seen:
     return seen
 
 
-def processes(house: House) -> dict[str, Mapping[str, int]]:
-    return {name: facts(pid) for name, pid in house.pids().items()}
+async def processes(house: House) -> dict[str, Mapping[str, int]]:
+    """What each process holds; of `tasks`, what the programs of one name hold together."""
+    counted = await tasks(house)
+    return {
+        name: {**facts(pid), **({"tasks": counted[name]} if name in counted else {})}
+        for name, pid in house.pids().items()
+    }
+
+
+async def tasks(house: House) -> dict[str, int]:
+    """{component: tasks on the event loops of its processes}, as each of them counts every few seconds."""
+    async with httpx.AsyncClient(base_url=house.url("web"), timeout=10) as client:
+        page = (await client.get("/metrics")).raise_for_status().text
+    families = text_string_to_metric_families(page)
+    found = [sample for family in families if family.name == "sokoul_asyncio_tasks" for sample in family.samples]
+    return {sample.labels["component"]: int(sample.value) for sample in found}
 
 
 async def unfinished(url: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 `Case` is everything that they may look at: what clients were told, which faults there were, what is there now.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ LONGEST = 35.5  # seconds that a client waits
 DOES_NOT_EXIST = "the row is gone"
 # How many connections of each program PostgreSQL may have to serve: its pool, and what stands beside the pool.
 MOST_CONNECTIONS = {"web": 10 + 2, "scout": 10 + 6, "hunter": 2 * (10 + 6), "bot": 10 + 10, "relay": 10 + 2}
-SLACK = {"descriptors": 16, "threads": 6}  # above what the same component held before anything broke
+SLACK = {"descriptors": 16, "threads": 6, "tasks": 10}  # above what the same component held before anything broke
 
 
 @dataclass
@@ -357,6 +358,23 @@ def nobody_waits_too_long(case: Case) -> Violations:
     return [f"{op.kind} of {op.who} took {op.seconds:.1f} s" for op in slow]
 
 
+def sessions_survive(case: Case) -> Violations:
+    """A refresh token that was given out is taken, unless an earlier answer was lost, which may have used it up."""
+    found = []
+    for who, ops in _by_person(op for op in case.history if op.kind in {"register", "login", "refresh"}).items():
+        for before, op in itertools.pairwise(ops):
+            if op.kind == "refresh" and op.status == 401 and before.outcome is Outcome.ACKNOWLEDGED:
+                found.append(f"{who} could not refresh the tokens of operation {before.id}")
+    return found
+
+
+def _by_person(operations: Iterable[Operation]) -> dict[str, list[Operation]]:
+    found: dict[str, list[Operation]] = defaultdict(list)
+    for operation in operations:
+        found[operation.who].append(operation)
+    return found
+
+
 # --- leaks --------------------------------------------------------------------------------------------------------------
 
 
@@ -376,12 +394,12 @@ def connections_are_bounded(case: Case) -> Violations:
 
 
 def processes_hold_no_more(case: Case) -> Violations:
-    """As many descriptors and threads as before anything broke, and a few to spare."""
+    """As many descriptors, threads and tasks as before anything broke, and a few to spare."""
     return [
-        f"{name} holds {now[what]} {what}, before it was {case.before[name][what]}"
+        f"{name} holds {now[what]} {what}, before it was {case.before[name].get(what, 0)}"
         for name, now in case.seen.processes.items()
         for what, slack in SLACK.items()
-        if name in case.before and now[what] > case.before[name][what] + slack
+        if now.get(what, 0) > case.before.get(name, now).get(what, 0) + slack
     ]
 
 
@@ -391,7 +409,7 @@ ALL: dict[str, Callable[[Case], Violations]] = {
         users_are_there, registers_hold, jobs_are_there, downloads_are_there, broadcasts_are_there, jobs_have_ended,
         failures_are_explained, downloads_have_ended, downloads_are_filed, library_has_nothing_else, told_once, wishes_are_one,
         dead_letters_are_the_poison, notifications_reached_telegram, streams_are_empty, no_lease_is_left,
-        audit_trail_is_whole, sockets_saw_everything, answers_are_documented, nobody_waits_too_long,
+        audit_trail_is_whole, sockets_saw_everything, answers_are_documented, nobody_waits_too_long, sessions_survive,
         connections_are_bounded, processes_hold_no_more,
     )
 }  # fmt: skip

@@ -27,13 +27,15 @@ FIRST_TELEGRAM_ID = 1000
 
 @dataclass(frozen=True)
 class Settings:
-    """Seconds, but for `seed`, `people` and `disk_mib`. `gap` lies between the beginnings of two faults, `pause` between two
-    operations of one person."""
+    """Seconds, but for `seed`, `people`, `films` and `disk_mib`. `gap` lies between the beginnings of two faults, `pause` between
+    two operations of one person. `timed`: whether the bars for recovery count, which say nothing of a machine full of tests."""
 
     seed: int
     seconds: float
     gap: float = 7.0
     people: int = 5
+    films: int = 6
+    timed: bool = True
     pause: float = 0.4
     hunter_lease: int = 20  # the product's own defaults
     job_lease: int = 30
@@ -74,7 +76,7 @@ class Life:
         seed, contents = self.settings.seed, Contents(self.house.demo)
         self.people = [Person(self._api, f"person{n}", contents, seed) for n in range(1, self.settings.people + 1)]
         for number, person in enumerate(self.people):
-            await person.settle_in()
+            await person.settle_in(self.settings.films)
             await person.link_telegram(FIRST_TELEGRAM_ID + number, self.house.demo)
         self._admin = Admin(self._api, "admin", contents, seed, ADMIN_PASSWORD)
         await self._admin.sign_in()

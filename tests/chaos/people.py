@@ -100,8 +100,7 @@ class Person:
         self._dice = random.Random(f"{seed}/{name}")
         self._refresh = ""
         self.films: dict[str, int] = {}
-        self._position = 0
-        self._others = 0
+        self._series = self._position = self._others = 0
 
     def ops(self) -> list[tuple[int, Callable[[], Awaitable[object]]]]:
         """What people do, and how often."""
@@ -160,12 +159,16 @@ class Person:
 
     # --- what they do -------------------------------------------------------------------------------------------------
 
-    async def settle_in(self) -> None:
+    async def settle_in(self, films: int) -> None:
         """Before anything breaks: an account, and the titles that everything else is about."""
         await self.register()
-        for query in (*FILMS, SERIES):
-            done = await self._ask("setup", "GET", f"/search?query={quote(query)}")
-            self.films[query] = done.answer["results"][0]["id"]
+        for query in FILMS[:films]:
+            self.films[query] = await self._found(query)
+        self._series = await self._found(SERIES)
+
+    async def _found(self, query: str) -> int:
+        done = await self._ask("setup", "GET", f"/search?query={quote(query)}")
+        return int(done.answer["results"][0]["id"])
 
     async def link_telegram(self, telegram_id: int, demo: Demo) -> None:
         """As a person does: take the link to the bot (once that has introduced itself), press Start, confirm on the web."""
@@ -200,23 +203,23 @@ class Person:
         await self._ask("read", "GET", self._dice.choice(READS))
 
     async def look_for_titles(self) -> None:
-        await self._ask("titles", "GET", f"/search?query={quote(self._dice.choice(FILMS))}")
+        await self._ask("titles", "GET", f"/search?query={quote(self._dice.choice(list(self.films)))}")
 
     async def search(self) -> None:
-        media_id = self.films[self._dice.choice(FILMS)]
+        media_id = self.films[self._dice.choice(list(self.films))]
         done = await self._ask("search", "POST", "/search", {"media_id": media_id})
         done.key = f"job:{done.answer.get('job_id', '')}"
 
     async def wish_film(self) -> None:
         """Whatever release is best; a title is downloaded once."""
-        await self._wish({"media_id": self.films[self._dice.choice(FILMS)]})
+        await self._wish({"media_id": self.films[self._dice.choice(list(self.films))]})
 
     async def wish_series(self) -> None:
         try:
             content = await self._contents.pick(self._dice)
         except (httpx.TransportError, AssertionError):
             return  # the world outside is not reached either
-        await self._wish({"media_id": self.films[SERIES], "magnet": content.magnet})
+        await self._wish({"media_id": self._series, "magnet": content.magnet})
 
     async def _wish(self, body: dict[str, Any]) -> None:
         await self._ask("download", "POST", "/downloads/start", body, value=body.get("magnet", body["media_id"]))

@@ -125,11 +125,10 @@ def longest_gap(moments: list[float], began: float, ended: float) -> float:
     return max(later - earlier for earlier, later in itertools.pairwise(times))
 
 
-def recoveries(first: list[float], then: list[float], outage: float) -> list[float]:
-    """After each outage of one thing (a gap of `outage` seconds and more), how long the other took to be back, from the moment
-    that the first was back."""
+def recoveries(first: list[float], then: list[float], outage: float) -> list[tuple[float, float]]:
+    """After each outage of one thing (a gap of `outage` seconds and more): when it was back, and how much later the other was."""
     found = []
     for earlier, later in itertools.pairwise(first):
         if later - earlier >= outage and (after := [moment for moment in then if moment >= later]):
-            found.append(min(after) - later)
+            found.append((later, min(after) - later))
     return found

@@ -82,15 +82,14 @@ def times(case: Case, seen: Probes, began: float, ended: float) -> Times:
     return Times(
         {name: probes.longest_gap(moments, began, ended) for name, moments in {**answered, **done}.items()},
         seen.longest_silence,
-        max(probes.recoveries(answered["postgres"], _unless_hit(case, answered["api"]), OUTAGE), default=0.0),
-        max(probes.recoveries(answered["nats"], everything, OUTAGE), default=0.0),
+        max(_web_unhurt(case, probes.recoveries(answered["postgres"], answered["api"], OUTAGE)), default=0.0),
+        max((seconds for _, seconds in probes.recoveries(answered["nats"], everything, OUTAGE)), default=0.0),
     )
 
 
-def _unless_hit(case: Case, moments: Sequence[float]) -> list[float]:
+def _web_unhurt(case: Case, found: list[tuple[float, float]]) -> list[float]:
     """Whether the API is back after PostgreSQL cannot be told while the web itself is on its way back."""
-    away = case.befell({"web", "everything"}, 0, float("inf"))
-    return sorted([*moments, *(fault.began for fault in away)])
+    return [seconds for at, seconds in found if not case.befell({"web", "everything"}, at, at + seconds)]
 
 
 def faults(case: Case) -> list[tuple[str, ...]]:
@@ -131,7 +130,7 @@ def text(report: Report) -> str:
         table(("recovery", "at worst, s", "bar"), recovery(times)),
         f"Lost: {report.lost}. Duplicated effects: {report.duplicated}. Stranded: {report.stranded}. "
         f"Telegram messages sent again: {invariants.telegram_repeats(report.case)}. "
-        f"Connections of sockets: {sum(len(reader.connections) for reader in report.case.readers)}.",
+        f"Connections of sockets: {sum(len(reader.connections) for reader in report.case.readers)}. {slowest(report.case)}",
     ]
     if report.left_out:
         parts.append(f"Left out, for this machine does not allow it: {', '.join(report.left_out)}.")
@@ -144,6 +143,15 @@ def _verdict(violations: dict[str, list[str]]) -> str:
         return f"All {len(invariants.ALL)} invariants hold."
     lines = [f"{name}:\n" + "\n".join(f"  {line}" for line in found[:20]) for name, found in violations.items()]
     return "VIOLATED\n" + "\n".join(lines)
+
+
+def slowest(case: Case) -> str:
+    """Of all requests that got an answer."""
+    answered = [op for op in case.history if op.status]
+    if not answered:
+        return ""
+    last = max(answered, key=lambda op: op.seconds)
+    return f"The slowest of {len(answered):,} answers: {last.seconds:.1f} s, {last.status} for {last.kind}."
 
 
 def recovery(times: Times) -> list[tuple[str, ...]]:

@@ -26,13 +26,15 @@ from tests.chaos.probes import Probes
 
 T = TypeVar("T")
 Tell = Callable[[str], None]
-SMOKE = Settings(seed=1, seconds=28, gap=2.0, people=3, hunter_lease=6, job_lease=8)  # what `make test` has time for
+SMOKE = Settings(
+    seed=1, seconds=22, gap=1.7, people=3, films=2, timed=False, hunter_lease=6, job_lease=8
+)  # for `make test`
 
 
 async def broken(life: Life) -> report.Report:
     """One run from beginning to end."""
     await life.begin()
-    before = evidence.processes(life.house)
+    before = await evidence.processes(life.house)
     began = time.time()
     settings = life.settings
     lease = max(settings.hunter_lease, settings.job_lease)
@@ -53,7 +55,7 @@ async def broken(life: Life) -> report.Report:
 
 async def _judged(life: Life, case: Case, times: report.Times) -> report.Report:
     violations = invariants.check(case)
-    if times.violations:
+    if life.settings.timed and times.violations:
         violations["recovers_in_time"] = times.violations
     began = time.monotonic()
     status = await life.house.stop()

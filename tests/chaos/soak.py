@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import httpx
 import psycopg
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.chaos import evidence, namespace, recording
 from tests.chaos.life import Life, Settings
@@ -94,13 +92,10 @@ async def soaked(life: Life, samples: Path) -> list[Growth]:
 
 
 async def _look(life: Life, at: float) -> list[Sample]:
-    found = [
-        Sample(at, component, what, value)
-        for component, held in evidence.processes(life.house).items()
-        for what, value in held.items()
-    ]
-    asked = {"connections": await _connections(life), "tasks": await _tasks(life)}
-    return found + [Sample(at, name, what, counts.get(name, 0)) for what, counts in asked.items() for name in PROGRAMS]
+    held = await evidence.processes(life.house)
+    found = [Sample(at, name, what, value) for name, facts in held.items() for what, value in facts.items()]
+    connections = await _connections(life)
+    return found + [Sample(at, name, "connections", connections.get(name, 0)) for name in PROGRAMS]
 
 
 async def _connections(life: Life) -> Mapping[str, float]:
@@ -108,14 +103,6 @@ async def _connections(life: Life) -> Mapping[str, float]:
     async with await psycopg.AsyncConnection.connect(life.house.url("postgres")) as link:
         rows = await (await link.execute(CONNECTIONS)).fetchall()
     return {str(name).removeprefix("sokoul-"): float(count) for name, count in rows}
-
-
-async def _tasks(life: Life) -> Mapping[str, float]:
-    async with httpx.AsyncClient(base_url=life.house.url("web"), timeout=10) as client:
-        page = (await client.get("/metrics")).raise_for_status().text
-    families = text_string_to_metric_families(page)
-    found = [sample for family in families if family.name == "sokoul_asyncio_tasks" for sample in family.samples]
-    return {sample.labels["component"]: sample.value for sample in found}
 
 
 def drawn(found: list[Growth]) -> str:

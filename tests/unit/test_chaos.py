@@ -102,7 +102,7 @@ def well() -> Case:
     """Alice liked and watched a title, searched it, downloaded it, was told of it, by a socket and in Telegram; one message
     was poison."""
     history = [
-        operation("register", key="user:alice", value="alice"),
+        operation("register", key="user:alice", value="alice", status=201),
         operation("favorite", key="favorite:alice:3", value=True),
         operation("watch", key="watch:alice:3", value=5.0),
         operation("search", key="job:j1"),
@@ -210,6 +210,7 @@ PLANTED: list[tuple[str, Any]] = [
     ("answers_are_documented", history(operation("read", UNKNOWN, status=500, fault="status 500: a traceback"))),
     ("answers_are_documented", history(operation("read", UNKNOWN, fault="no answer: ReadError"))),
     ("nobody_waits_too_long", history(operation("read", UNKNOWN, ended=137.0))),
+    ("sessions_survive", history(operation("login"), operation("refresh", REFUSED, status=401))),
     ("connections_are_bounded", seen(connections=[{"name": "sokoul-web", "state": "idle", "count": 40, "longest": 60.0}])),
     ("connections_are_bounded", seen(connections=[{"name": "sokoul-web", "state": "idle in transaction", "count": 1, "longest": 60.0}])),
     ("processes_hold_no_more", seen(processes={"web": {"descriptors": 158, "threads": 30, "memory": 1}})),
@@ -227,6 +228,12 @@ def test_an_invariant_sees_what_violates_it(name: str, sabotage: Any) -> None:
 def test_every_invariant_was_seen_violated() -> None:
     assert {name for name, _ in PLANTED} == set(invariants.ALL)
     assert {*invariants.LOSSES, *invariants.DUPLICATES, *invariants.STRANDED} <= set(invariants.ALL)
+
+
+def test_a_token_whose_use_got_no_answer_may_be_used_up() -> None:
+    case = well()
+    case.history += [operation("refresh", UNKNOWN), operation("refresh", REFUSED, status=401)]
+    assert "sessions_survive" not in invariants.check(case)
 
 
 def test_what_got_no_answer_may_have_been_done_or_not() -> None:
@@ -258,7 +265,7 @@ def test_the_longest_gap_counts_from_the_beginning_to_the_end() -> None:
 
 
 def test_recovery_counts_from_the_moment_that_the_server_is_back() -> None:
-    assert probes.recoveries([1, 2, 8, 9], [2, 3, 8.5, 9], outage=1.5) == [0.5]
+    assert probes.recoveries([1, 2, 8, 9], [2, 3, 8.5, 9], outage=1.5) == [(8, 0.5)]
 
 
 def test_a_run_is_added_to_the_page(tmp_path: Path) -> None:
