@@ -3,8 +3,8 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev chromium promtool test unit interop lint alerts bench lock
-.PHONY: edge containers coverage secrets sast audit licences outdated sbom hooks image push try
+.PHONY: help up down venv dev tools test unit interop lint containers alerts bench chaos soak lock
+.PHONY: coverage secrets sast audit licences outdated sbom hooks image push try
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -21,46 +21,20 @@ venv: ## only build .venv with what running needs
 dev: ## build .venv with what testing needs
 	@requirements/install dev
 
-chromium:
-	@for name in chromium chromium-browser google-chrome; do \
-		if command -v $$name >/dev/null; then exit 0; fi; \
-	done; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Chromium for the browser tests…"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
-	else \
-		echo "The browser tests need Chromium. Run: sudo apt-get install chromium" >&2; exit 1; \
-	fi
+# What the tests need beside Python's packages: a browser, an edge proxy, a scraper with its rule checker, a packet filter.
+tools:
+	@docker compose version >/dev/null 2>&1 || requirements/programs docker-compose
+	@requirements/programs 'chromium|chromium-browser|google-chrome=chromium' haproxy promtool=prometheus \
+		nft=nftables ip=iproute2
 
-edge:
-	@missing=; PATH="$$PATH:/usr/sbin"; \
-	command -v haproxy >/dev/null || missing=haproxy; \
-	docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || missing="$$missing docker-compose"; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing $$missing for the tests of containers…"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
-	else \
-		echo "The tests of containers need more programs. Run: sudo apt-get install $$missing" >&2; exit 1; \
-	fi
-
-test: dev chromium edge ## every test, on real servers and a real browser
+test: dev tools ## every test, on real servers and a real browser
 	@$(RUN) -m pytest -n 3
 
 unit: dev ## the unit tests
 	@$(RUN) -m pytest tests/unit
 
 interop: dev ## the main job with stock BitTorrent clients as seeders
-	@missing=; for pair in aria2c:aria2 transmission-daemon:transmission-daemon qbittorrent-nox:qbittorrent-nox; do \
-		command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair#*:}"; \
-	done; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing$$missing…"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
-	else \
-		echo "These tests need more programs. Run: sudo apt-get install$$missing" >&2; exit 1; \
-	fi
+	@requirements/programs aria2c=aria2 transmission-daemon qbittorrent-nox
 	@$(RUN) -m pytest tests/interop
 
 lint: dev containers secrets ## style, types, who may import whom, files of containers and workflows, no secrets
@@ -76,22 +50,21 @@ containers: dev
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	@.venv/bin/zizmor --offline --quiet --persona pedantic .github
 
-promtool:
-	@if command -v promtool >/dev/null; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Prometheus for promtool…"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus >/dev/null; \
-	else \
-		echo "The alert rules need promtool. Run: sudo apt-get install prometheus" >&2; exit 1; \
-	fi
-
-alerts: promtool ## check the alert rules and run their tests
+alerts: ## check the alert rules and run their tests
+	@requirements/programs promtool=prometheus
 	@promtool check config --syntax-only deploy/prometheus/prometheus.yml
 	@cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
 
 bench: ## each figure beside its bar and its peer: make bench [ONLY=jobs,torrent] [SIZE=mib] [ROUNDS=3] [RECORD=1]
 	@requirements/install bench
 	@$(RUN) -m tests.bench.run
+
+chaos: dev ## break a running Sokoul by a seeded schedule: make chaos [SEED=n] [MINUTES=10] [RECORD=1]
+	@requirements/programs nft=nftables ip=iproute2 || echo "Without them packet loss, partitions and latency are left out." >&2
+	@$(RUN) -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+soak: dev ## the same load without faults, and what every process holds: make soak [MINUTES=10] [RECORD=1]
+	@$(RUN) -m tests.chaos.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: dev ## resolve the requirements anew and lock them with hashes
 	@cd requirements && for name in base embedded dev bench installer; do \
@@ -104,7 +77,7 @@ REPORTS := var/reports
 # The packages that go into the image, by name.
 SHIPPED = $$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' requirements/base.txt)
 
-coverage: dev chromium edge ## the tests with their coverage: make coverage [TESTS=tests/unit]
+coverage: dev tools ## the tests with their coverage: make coverage [TESTS=tests/unit]
 	@mkdir -p $(REPORTS)
 	@COVERAGE_FILE=$(CURDIR)/$(REPORTS)/coverage.data $(RUN) -m pytest -n 3 --cov --cov-report=term:skip-covered \
 		--cov-report=xml:$(REPORTS)/coverage.xml --cov-report=html:$(REPORTS)/coverage $(TESTS)

@@ -6,6 +6,7 @@ pool for each request); the bridge has one bounded pool and one hop.
 
 # ruff: noqa: E402 - Django has to be set up before its applications are imported
 
+import asyncio
 import os
 from typing import cast
 
@@ -21,10 +22,16 @@ from apps.feed.consumer import FeedConsumer
 from sokoul import access, metrics
 from sokoul.env import ENV
 from sokoul.metrics import sampler
-from sokoul.server.asgi_types import App
+from sokoul.server.asgi_types import App, Receive, Scope, Send
 from sokoul.server.bridge import Bridge
 from sokoul.server.drain import DRAIN
-from sokoul.server.router import Router
+from sokoul.server.router import Router, no_lifespan
+
+
+async def _lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    sampler.watch(asyncio.get_running_loop())
+    await no_lifespan(scope, receive, send)
+
 
 application = Router(
     websocket=cast(App, FeedConsumer.as_asgi(authenticate=authenticate, living=living)),
@@ -34,5 +41,6 @@ application = Router(
         r"(/api/v1)?/(health(/\w+)?|metrics)": Bridge(wsgi, threads=8, name="health"),
     },
     http=Bridge(wsgi, threads=ENV.web_threads),
+    lifespan=_lifespan,
 )
 sampler.also(lambda: metrics.SOCKETS.set(len(DRAIN.sockets)))

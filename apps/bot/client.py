@@ -28,6 +28,7 @@ from apps.bot.reply import Button
 from sokoul import logs
 from sokoul.env import ENV, secrets_of
 from sokoul.errors import PermanentError, TransientError
+from sokoul.metrics import sampler
 
 log = logs.logger(__name__)
 T = TypeVar("T")
@@ -94,6 +95,7 @@ class _Client:
         self._bot: _Bot | None = None
         self._requests: list[_Request] = []
         self._closing: set[asyncio.Task[None]] = set()
+        sampler.watch(self.loop)
         threading.Thread(target=self._serve, name="telegram", daemon=True).start()
 
     def _serve(self) -> None:

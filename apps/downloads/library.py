@@ -1,5 +1,6 @@
 """Filing: from a finished torrent to files that people find, by hard link, under names made from the title."""
 
+import filecmp
 import json
 import os
 import shutil
@@ -127,7 +128,8 @@ def _episode(media: Media, download: Download, film: Video) -> tuple[str, str]:
 def place(source: Path, target: PurePosixPath) -> tuple[PurePosixPath, bool]:
     """Link (or, across file systems, copy) `source` into the library; (where it lies now, whether it is a link).
 
-    Doing it twice gives the same file. Another file of that name is never overwritten: the new one gets a number.
+    Doing it twice gives the same file, and so does the same film downloaded anew when somebody else wants it. Another file of
+    that name is never overwritten: the new one gets a number.
     """
     for number in range(1, 1000):
         name = target if number == 1 else target.with_stem(f"{target.stem} ({number})")
@@ -136,7 +138,7 @@ def place(source: Path, target: PurePosixPath) -> tuple[PurePosixPath, bool]:
         try:
             os.link(source, file)
         except FileExistsError:
-            if file.samefile(source) or _same_copy(source, file):
+            if file.samefile(source) or filecmp.cmp(source, file, shallow=False):
                 return name, file.samefile(source)
         except OSError as error:
             log.warning("copied, for a hard link is impossible here", error=error.strerror)
@@ -145,12 +147,6 @@ def place(source: Path, target: PurePosixPath) -> tuple[PurePosixPath, bool]:
         else:
             return name, True
     raise PermanentError(f"There are too many files named {target.name} in the library already.", code="crowded")
-
-
-def _same_copy(source: Path, file: Path) -> bool:
-    """Only a copy of ours has both the size and the time of its source."""
-    ours, theirs = source.stat(), file.stat()
-    return ours.st_dev != theirs.st_dev and (ours.st_size, ours.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)
 
 
 def _copy(source: Path, file: Path) -> None:

@@ -65,4 +65,5 @@ CONNECTIONS_WAITING = Gauge(
     "sokoul_db_connections_waiting", "Threads that wait for a database connection.", ["component"],
     multiprocess_mode="livesum",
 )  # fmt: skip
+TASKS = Gauge("sokoul_asyncio_tasks", "Tasks on the event loops.", ["component"], multiprocess_mode="livesum")
 SOCKETS = Gauge("sokoul_websockets_open", "WebSockets that are open.", multiprocess_mode="livesum")

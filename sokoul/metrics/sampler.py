@@ -1,5 +1,6 @@
-"""What a process says of itself every few seconds: memory, processor time, database connections."""
+"""What a process says of itself every few seconds: memory, processor time, database connections, tasks."""
 
+import asyncio
 import os
 import resource
 import threading
@@ -14,6 +15,7 @@ log = logs.logger(__name__)
 EVERY = 5.0  # seconds
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _also: list[Callable[[], None]] = []
+_loops: list[asyncio.AbstractEventLoop] = []
 _used = 0.0
 
 
@@ -28,6 +30,11 @@ def also(look: Callable[[], None]) -> None:
     _also.append(look)
 
 
+def watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the tasks of an event loop counted, which lives as long as the process."""
+    _loops.append(loop)
+
+
 def sample() -> None:
     """Look once."""
     global _used
@@ -38,6 +45,7 @@ def sample() -> None:
     used = usage.ru_utime + usage.ru_stime
     metrics.CPU.labels(name).inc(used - _used)
     _used = used
+    metrics.TASKS.labels(name).set(sum(len(asyncio.all_tasks(loop)) for loop in _loops))
     _sample_pool(name)
     for look in _also:
         look()

@@ -47,7 +47,7 @@ class Router:
         elif scope["type"] == "websocket":
             await self._connect(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await (self._lifespan or _no_lifespan)(scope, receive, send)
+            await (self._lifespan or no_lifespan)(scope, receive, send)
         else:
             raise ValueError(f"This server does not know the scope type {scope['type']!r}.")
 
@@ -112,7 +112,7 @@ async def _deny(scope: Scope, send: Send) -> None:
     await send({"type": "websocket.http.response.body", "body": body})
 
 
-async def _no_lifespan(_scope: Scope, receive: Receive, send: Send) -> None:
+async def no_lifespan(_scope: Scope, receive: Receive, send: Send) -> None:
     while True:
         kind = (await receive())["type"]
         await send({"type": f"{kind}.complete"})

@@ -89,7 +89,9 @@ def test_every_process_is_counted_by_the_plans_names(product: Product) -> None:
         numbers = scrape(product)
         completed = numbers.total("sokoul_worker_jobs_total", worker="hunter", kind="start", outcome="completed")
         pools = "sokoul_db_connections_active" in numbers.names and all(
-            numbers.total("sokoul_db_connections_max", component=name) for name in ("web", "scout", "hunter")
+            numbers.total("sokoul_db_connections_max", component=name)
+            and numbers.total("sokoul_asyncio_tasks", component=name)
+            for name in ("web", "scout", "hunter")
         )  # each process measures itself every few seconds
         sampled = pools and numbers.total("sokoul_downloads", phase="seeding")
         return numbers if completed and sampled else None

@@ -17,6 +17,7 @@ from nats.js import JetStreamContext
 from sokoul import logs
 from sokoul.env import ENV
 from sokoul.errors import TransientError
+from sokoul.metrics import sampler
 
 log = logs.logger(__name__)
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class _Connection:
         self.answers: dict[str, Answer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
+        sampler.watch(self.loop)
         threading.Thread(target=self._serve, name="broker", daemon=True).start()
 
     def _serve(self) -> None:
