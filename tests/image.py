@@ -3,12 +3,12 @@
 `lay(folder)` puts there what `docker build` would put into the image; `command(…)` and `environment()` are the image's own.
 """
 
-import compileall
 import fnmatch
 import json
 import re
 import shutil
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,16 @@ def lay(folder: Path) -> Path:
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
             place = file.relative_to(ROOT).as_posix()
             if file.is_file() and reaches_the_builder(place):
-                (folder / place).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(file, folder / place)
-    compileall.compile_dir(folder, quiet=1)
+                _copy(file, folder / place)
+                # In place of compiling all of it anew: byte code belongs to a source of that size and time.
+                if file.suffix == ".py" and (made := Path(cache_from_source(str(file)))).exists():
+                    _copy(made, Path(cache_from_source(str(folder / place))))
     return folder
+
+
+def _copy(file: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(file, place)
 
 
 def environment() -> dict[str, str]:

@@ -56,13 +56,12 @@ def resolved() -> dict[str, Any]:
     return services
 
 
-def test_compose_refuses_to_start_without_any_one_of_the_secrets() -> None:
-    given = dict.fromkeys(SECRETS, "given")
-    for name in SECRETS:
-        done = compose("config", "-q", **{**given, name: ""})
-        assert done.returncode, name
-        assert f"Set {name} in .env" in done.stderr
-    assert compose("config", "-q", **given).returncode == 0
+@pytest.mark.parametrize("lacking", [SECRETS[0], SECRETS[-1]])
+def test_compose_refuses_to_start_without_a_secret(lacking: str) -> None:
+    """Two of them; that each has its sentence is a matter of the file (tests/unit/test_containers.py)."""
+    done = compose("config", "-q", **{**dict.fromkeys(SECRETS, "given"), lacking: ""})
+    assert done.returncode
+    assert f"Set {lacking} in .env" in done.stderr
 
 
 def test_what_is_given_reaches_the_processes(resolved: dict[str, Any]) -> None:
