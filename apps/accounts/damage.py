@@ -24,7 +24,9 @@ def tell_admins(table: str, row: str) -> None:
     gaps = {"row": row, "table": table}
 
     def words() -> str:
-        return _("Row %(row)s of table %(table)s is damaged and was left out. Look into it, or restore a backup.") % gaps
+        return (
+            _("Row %(row)s of table %(table)s is damaged and was left out. Look into it, or restore a backup.") % gaps
+        )
 
     with transaction.atomic():
         if told.exists():
