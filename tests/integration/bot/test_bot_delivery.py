@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from apps.accounts.channels import carrying
-from apps.accounts.models import AuditEntry, Channel, Sending, TelegramLink, User
+from apps.accounts.models import AuditEntry, Channel, Preference, Sending, TelegramLink, User
 from apps.bot import client, delivery
 from apps.downloads import rows
 from apps.downloads.models import Download, Phase
@@ -170,6 +170,25 @@ def test_a_long_notification_comes_whole(notifier: None, telegram: Demo, link: L
     result = ends().result
     assert "".join(texts(telegram)) == "🎬" * 5000
     assert result["message_id"] == telegram.telegram_sent("sendMessage")[-1]["result"]["message_id"]
+
+
+def test_what_a_person_does_not_want_is_not_told_in_telegram(telegram: Demo, link: Link, alice: User) -> None:
+    link(alice)
+    Preference.objects.create(user=alice, kind="telegram", code="test")
+    push.notify(alice.pk, "test", "Hello")
+    assert not Job.objects.exists()
+
+
+def test_many_at_once_come_as_one_message_in_the_language_of_the_chat(
+    notifier: None, telegram: Demo, link: Link, alice: User
+) -> None:
+    link(alice)
+    TelegramLink.objects.filter(user=alice).update(language="fr")
+    with transaction.atomic():
+        for number in range(3):
+            push.notify(alice.pk, "test", f"<b>{number}</b>")
+    until(lambda: not Sending.objects.filter(sent_at=None).exists(), what="all being told")
+    assert texts(telegram) == ["3 choses se sont passées\n• <b>0</b>\n• <b>1</b>\n• <b>2</b>"]
 
 
 def test_a_silent_telegram_leaves_the_notifier_free_for_other_work(

@@ -179,5 +179,5 @@ def test_the_page_is_french_in_french(browser: Client, alice: User) -> None:
     make(alice, Kind.EMAIL, target=alice.email)
     User.objects.update(language="fr")
     page = text_of(browser.get(PAGE))
-    assert "Comment je suis prévenu" in page
+    assert "Réglages des notifications" in page
     assert "Un téléchargement a échoué" in page
