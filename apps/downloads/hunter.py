@@ -236,7 +236,9 @@ class Hunter:
 
     def _file(self, claim: Claim) -> None:
         """File it in a thread of its own; the phase says so first, so that a successor repeats it."""
-        if claim.phase != Phase.FILING and not self._move(claim, Phase.FILING, progress=100, bytes_done=F("bytes_total")):
+        if claim.phase != Phase.FILING and not self._move(
+            claim, Phase.FILING, progress=100, bytes_done=F("bytes_total")
+        ):
             return
         if claim.id not in self._filed:
             self._filed[claim.id] = self._filing.submit(self._file_now, claim)

@@ -1,0 +1,54 @@
+"""Putting files into the library: by link where that can be, and never over what lies there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from apps.downloads.library import place
+from sokoul.env import ENV
+
+FILM = PurePosixPath("Movies", "Film (2021)", "Film (2021) - 1080p.mkv")
+SECOND = FILM.with_stem(f"{FILM.stem} (2)")
+
+
+@pytest.fixture(autouse=True)
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(ENV, "library_dir", tmp_path / "library")
+    return tmp_path / "library"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder of another file system."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        folder = Path(name)
+        if folder.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("/dev/shm and the temporary folder are one file system here")
+        yield folder
+
+
+def made(path: Path, content: str) -> Path:
+    path.write_text(content)
+    return path
+
+
+def test_a_file_of_that_name_is_never_overwritten(tmp_path: Path, library: Path) -> None:
+    first, second = made(tmp_path / "first", "one"), made(tmp_path / "second", "two")
+    assert place(first, FILM) == (FILM, True)
+    assert place(second, FILM) == (SECOND, True)
+    assert [(library / name).read_text() for name in (FILM, SECOND)] == ["one", "two"]
+    assert [place(first, FILM), place(second, FILM)] == [(FILM, True), (SECOND, True)], "repeated after a crash"
+    assert len(list((library / FILM).parent.iterdir())) == 2
+
+
+def test_across_file_systems_it_is_copied_once(library: Path, elsewhere: Path) -> None:
+    first, second = made(elsewhere / "first", "one"), made(elsewhere / "second", "two")
+    os.utime(second, (1, 1))
+    for _ in range(2):
+        assert place(first, FILM) == (FILM, False)
+        assert place(second, FILM) == (SECOND, False)
+    assert [(library / name).read_text() for name in (FILM, SECOND)] == ["one", "two"]
+    assert len(list((library / FILM).parent.iterdir())) == 2
