@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import libtorrent as lt
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -269,6 +270,23 @@ def test_a_second_hunter_takes_over_where_the_first_saved(demo: Demo, alice: Use
         done = reaches(download, Phase.SEEDING)
     assert done.fence == left.fence + 1
     assert done.bytes_received <= content.size + 4 * 65536, "nothing saved was fetched again"
+
+
+def test_what_has_come_is_saved_on_the_way(demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.downloads.hunter.ROWS_EVERY", 0.3)
+    demo.set_rate(300_000)
+    download = wish(alice, make_media(), film(demo).magnet)
+
+    def saved() -> lt.add_torrent_params | None:
+        state = TorrentState.objects.filter(pk=download.pk).exclude(resume=b"").first()
+        known = lt.read_resume_data(bytes(state.resume)) if state else None
+        return known if known and any(known.have_pieces) else None
+
+    with hunting():
+        known = until(saved, "resume data with a piece")
+    assert known is not None
+    assert known.ti is not None
+    assert sum(known.have_pieces) < known.ti.num_pieces(), "saved when all had come, not on the way"
 
 
 def test_who_lost_the_lease_cannot_write(alice: User) -> None:
