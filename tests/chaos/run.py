@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,7 +102,7 @@ def _keep(lives: list[Life], folder: Path) -> None:
     for life in lives:
         life.house.keep_logs(folder / "kept")
         life.house.abandon()
-    for part in ("data", "media", "demo"):
+    for part in () if os.environ.get("KEEP") else ("data", "media", "demo"):
         shutil.rmtree(folder / part, ignore_errors=True)
 
 
@@ -116,13 +117,16 @@ def teller() -> Tell:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description="Break Sokoul and see what is left.")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the schedule (default: the time)")
+    parser.add_argument("--seed", type=int, help="of the schedule (default: the time)")
     parser.add_argument("--minutes", type=float, default=10.0, help="of faults (default: 10)")
     parser.add_argument("--smoke", action="store_true", help="the least of everything, in a minute and a half")
     options = parser.parse_args()
     namespace.enter("tests.chaos.run", sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    settings = SMOKE if options.smoke else Settings(options.seed, options.minutes * 60)
+    seed = int(time.time()) if options.seed is None else options.seed
+    settings = (
+        replace(SMOKE, seed=options.seed or SMOKE.seed) if options.smoke else Settings(seed, options.minutes * 60)
+    )
     found, kept = perform(settings, broken, lambda found: not found.violations, teller())
     print(f"\n{report.text(found)}")
     if os.environ.get("RECORD"):

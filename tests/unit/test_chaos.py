@@ -90,6 +90,7 @@ def job(**more: Any) -> dict[str, Any]:
 def download(**more: Any) -> dict[str, Any]:
     return {
         "id": 7, "user_id": 1, "media_id": 3, "target": "", "phase": "seeding", "status": "Completed", "reason": "",
+        "progress": 100.0, "peers": 0,
         "lapsed": False, "created_at": 100, "finished_at": 110, **more,
     }  # fmt: skip
 
