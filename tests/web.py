@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[1]
 class Web:
     """`manage.py serve` on a port of its own, answering when the constructor returns."""
 
-    def __init__(self, environment: dict[str, str], server: str = "uvicorn") -> None:
-        self.port = free_port()
+    def __init__(self, environment: dict[str, str], server: str = "uvicorn", port: int = 0) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port), "--server", server]
@@ -137,8 +137,8 @@ def another_web(transactional_db: None, valkey: str, nats: str) -> Iterator[Call
     """Starts further webs: `another_web(server="daphne", PING_SECONDS="1")`."""
     running: list[Web] = []
 
-    def start(server: str = "uvicorn", **more: str) -> Web:
-        running.append(Web({**environment(), **more}, server))
+    def start(server: str = "uvicorn", port: int = 0, **more: str) -> Web:
+        running.append(Web({**environment(), **more}, server, port))
         return running[-1]
 
     yield start
