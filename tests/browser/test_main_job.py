@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.audited import assert_audited
 from tests.browser.conftest import register
 from tests.demo import Demo
 from tests.product import Product
@@ -89,3 +90,4 @@ def test_the_main_job(product: Product, page: Page, demo: Demo) -> None:
     expect(page.get_by_text(re.compile(r"^Continued at 0:3[789]\.$"))).to_be_visible()
     page.get_by_role("link", name="History").click()
     expect(page.get_by_text(re.compile(r"0:3[789] of 1:04"))).to_be_visible()
+    assert_audited("alice")

@@ -9,6 +9,7 @@ import pytest
 from apps.downloads.models import Download, LibraryFile
 from apps.feed.models import Event
 from tests import servers
+from tests.audited import assert_audited
 from tests.person import Person
 from tests.product import Product
 from tests.waiting import until
@@ -39,6 +40,7 @@ def test_search_choose_download_file_play(product: Product) -> None:
     assert hashlib.sha256(bytes_played).hexdigest() == expected
     assert hashlib.sha256((product.library / file["path"]).read_bytes()).hexdigest() == expected
     assert file["duration"] == pytest.approx(64, abs=1)
+    assert_audited("alice")
 
 
 def test_a_wish_without_a_release_is_found_chosen_and_downloaded(product: Product) -> None:
