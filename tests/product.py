@@ -17,6 +17,7 @@ import redis
 
 from sokoul.stack.processes import free_port, spawn
 from tests.demo import Demo
+from tests.leaks import assert_tight
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {"web": "serve", "scout": "scout", "hunter": "hunter", "bot": "bot", "relay": "relay"}
@@ -131,3 +132,4 @@ def product(child_environment: dict[str, str], demo: Demo, tmp_path: Path) -> It
     running = Product(child_environment, tmp_path / "sokoul", demo)
     yield running
     running.close()
+    assert_tight(running.folder.glob("*.log"), running.environment)
