@@ -32,6 +32,4 @@ def tell_admins(table: str, row: str) -> None:
         if told.exists():
             return
         for admin in User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk"):
-            push.notify(
-                admin.pk, CODE, f"Row {row} of table {table} is damaged and was left out.", table=table, row=row
-            )
+            push.notify(admin.pk, "damaged_row", words, **gaps)

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from apps.accounts import telegram
-from apps.accounts.channels import mail
+from apps.accounts.channels import mail, preferences
 from apps.accounts.channels.models import Channel, Kind, Preference
 from apps.accounts.models import TelegramCode, TelegramLink, User
 from apps.feed import push
@@ -111,7 +111,7 @@ def test_boxes_are_silences(browser: Client, alice: User) -> None:
     Preference.objects.create(user=alice, kind=Kind.WEBHOOK, code="job_failed")
     page = text_of(browser.get("/app/profile/preferences", headers=HTMX))
     boxes = re.findall(r'value="(email:\w+)" checked', page)
-    assert len(boxes) == 5
+    assert len(boxes) == len(preferences.codes())
     assert "webhook:" not in page, "only what the person has"
     wanted = [box for box in boxes if "download_failed" not in box]
     browser.post("/app/profile/preferences", {"shown": ["email"], "wanted": wanted}, headers=HTMX)
