@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import resource
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from apps.feed.models import Event
 from apps.jobs import broker, deadletters, reconciling, registry, relay, services, streams
 from apps.jobs.models import Job, Status
 from apps.jobs.streams import JOBS
@@ -116,6 +118,66 @@ def test_who_was_away_catches_up_with_everything_also_over_a_death_of_nats(queue
     worker()
     with_relay(all_completed)
     assert set(Job.objects.values_list("attempts", flat=True)) == {1}
+
+
+@pytest.fixture
+def store(queue: None) -> Iterator[Path]:
+    """Where NATS keeps its streams; whatever a drill does there, it runs again afterwards with streams as declared."""
+    server = servers.SERVERS["NATS_URL"]
+    yield server.folder / "store"
+    server.stop()
+    shutil.rmtree(server.folder / "store")
+    server.start()
+    wait_for(broker.is_connected)
+    broker.call(broker.declare())
+
+
+def restarted(change: Callable[[], object]) -> None:
+    """NATS stopped, its disk changed, started again."""
+    server = servers.SERVERS["NATS_URL"]
+    server.stop()
+    change()
+    server.start()
+    wait_for(broker.is_connected)
+
+
+def test_a_store_restored_from_an_older_copy_costs_no_job(
+    store: Path, worker: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also not one that the old copy still has though it is done."""
+    monkeypatch.setattr(reconciling, "SETTLED", 0)
+    first = worker()
+    services.enqueue_many("scout", "test.effect", [{} for _ in range(20)])
+    wait_for(lambda: not Job.objects.filter(published_at=None).exists())
+    restarted(lambda: shutil.copytree(store, tmp_path / "older"))
+    with_relay(all_completed)
+    first.stop()
+    services.enqueue_many("scout", "test.effect", [{} for _ in range(20)])
+    wait_for(lambda: not Job.objects.filter(published_at=None).exists())
+    restarted(lambda: (shutil.rmtree(store), shutil.copytree(tmp_path / "older", store)))
+    worker()
+    one = relay.Relay()
+    wait_for(lambda: (one.turn(), reconciling.republish_lost()) and all_completed(), 40, "all jobs")
+    assert Event.objects.filter(type="test.effect").count() == 40, "each effect once"
+
+
+def test_a_store_that_lost_its_end_costs_no_job(
+    store: Path, worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power cut that took what was not yet on the disk."""
+    monkeypatch.setattr(reconciling, "SETTLED", 0)
+    enqueued(50)
+
+    def cut() -> None:
+        for block in store.rglob("*.blk"):
+            with block.open("r+b") as file:
+                file.truncate(block.stat().st_size // 2)
+
+    restarted(cut)
+    assert broker.call(broker.extent(JOBS)).messages < 50
+    worker()
+    one = relay.Relay()
+    wait_for(lambda: (one.turn(), reconciling.republish_lost()) and all_completed(), 40, "all jobs")
 
 
 def test_what_outlived_the_retention_makes_room_and_is_published_anew(
