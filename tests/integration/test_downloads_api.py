@@ -523,9 +523,12 @@ def test_one_id_from_the_click_to_the_workers_logs_and_the_rows(product: Product
     scout = list(lines("scout"))
     assert {"releases searched", "job ended"} <= {entry["message"] for entry in scout}
     assert {entry["user_id"] for entry in scout} == {alice.pk}
+
+    def moved() -> list[str]:
+        return [entry["phase"] for entry in lines("hunter") if entry["message"] == "download moved"]
+
+    until(lambda: moved()[-2:] == ["filing", "seeding"], what="the line after the commit")
     hunter = list(lines("hunter"))
-    moved = [entry["phase"] for entry in hunter if entry["message"] == "download moved"]
-    assert moved[-2:] == ["filing", "seeding"]
     assert {entry["download_id"] for entry in hunter if "download_id" in entry} == {download_id}
 
 
