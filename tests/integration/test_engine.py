@@ -179,7 +179,7 @@ def test_what_reached_the_disk_after_the_last_save_is_checked_and_not_downloaded
 
 def test_holes_of_a_v2_file_are_not_taken_for_its_data(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
     """Killed before anything was saved, with metadata that came from peers and so without the hashes of the pieces. Where those
-    are late, libtorrent's own check of the file ends in banning the seeder."""
+    are late, libtorrent's own check of the file ends in fetching everything again, or in banning the seeder."""
     torrent = swarm.share("film.mkv", FILM, kind="v2")
     metainfo = b"d4:info" + lt.load_torrent_buffer(torrent).ti.info_section() + b"e"
     late = Hashless(swarm.seeder.port)

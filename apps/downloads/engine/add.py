@@ -66,8 +66,9 @@ def _offer_what_is_written(fresh: lt.add_torrent_params, folder: Path) -> None:
     """Without resume data libtorrent checks the files by itself, which for a v2 torrent it does badly.
 
     Metadata that came from peers lacks the hashes of the pieces. Where these come later than the first piece, libtorrent has
-    taken the holes of a sparse file for data by then; what does not fit to that it blames on the peer, which it bans: nothing
-    ever comes again from the one seeder. So it is told what was written, and checks that as if it had just come.
+    taken the holes of a sparse file for data by then: it fetches everything again, or blames what does not fit on the peer and
+    bans it, and nothing ever comes again from the one seeder. So it is told what was written, and checks that as if it had
+    just come.
     """
     v1, _ = hashes(fresh.info_hashes)
     if fresh.ti is not None and not v1:
