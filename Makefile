@@ -3,7 +3,8 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev chromium promtool nftables test unit interop lint alerts bench chaos soak lock
+.PHONY: help up down venv dev tools test unit interop lint containers alerts bench chaos soak lock
+.PHONY: coverage secrets sast audit licences outdated sbom hooks image push try
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -20,52 +21,37 @@ venv: ## only build .venv with what running needs
 dev: ## build .venv with what testing needs
 	@requirements/install dev
 
-chromium:
-	@for name in chromium chromium-browser google-chrome; do \
-		if command -v $$name >/dev/null; then exit 0; fi; \
-	done; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Chromium for the browser tests…"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
-	else \
-		echo "The browser tests need Chromium. Run: sudo apt-get install chromium" >&2; exit 1; \
-	fi
+# What the tests need beside Python's packages: a browser, an edge proxy, a scraper with its rule checker, a packet filter.
+tools:
+	@docker compose version >/dev/null 2>&1 || requirements/programs docker-compose
+	@requirements/programs 'chromium|chromium-browser|google-chrome=chromium' haproxy promtool=prometheus \
+		nft=nftables ip=iproute2
 
-test: dev chromium ## every test, on real servers and a real browser
+test: dev tools ## every test, on real servers and a real browser
 	@$(RUN) -m pytest -n 3
 
 unit: dev ## the unit tests
 	@$(RUN) -m pytest tests/unit
 
 interop: dev ## the main job with stock BitTorrent clients as seeders
-	@missing=; for pair in aria2c:aria2 transmission-daemon:transmission-daemon qbittorrent-nox:qbittorrent-nox; do \
-		command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair#*:}"; \
-	done; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing$$missing…"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
-	else \
-		echo "These tests need more programs. Run: sudo apt-get install$$missing" >&2; exit 1; \
-	fi
+	@requirements/programs aria2c=aria2 transmission-daemon qbittorrent-nox
 	@$(RUN) -m pytest tests/interop
 
-lint: dev ## style, types, and who may import whom
+lint: dev containers secrets ## style, types, who may import whom, files of containers and workflows, no secrets
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-promtool:
-	@if command -v promtool >/dev/null; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Prometheus for promtool…"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus >/dev/null; \
-	else \
-		echo "The alert rules need promtool. Run: sudo apt-get install prometheus" >&2; exit 1; \
-	fi
+containers: dev
+	@.venv/bin/hadolint Dockerfile
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@.venv/bin/zizmor --offline --quiet --persona pedantic .github
 
-alerts: promtool ## check the alert rules and run their tests
+alerts: ## check the alert rules and run their tests
+	@requirements/programs promtool=prometheus
 	@promtool check config --syntax-only deploy/prometheus/prometheus.yml
 	@cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
 
@@ -73,16 +59,8 @@ bench: ## each figure beside its bar and its peer: make bench [ONLY=jobs,torrent
 	@requirements/install bench
 	@$(RUN) -m tests.bench.run
 
-nftables:
-	@if command -v nft >/dev/null && command -v ip >/dev/null; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing nftables for packet loss and partitions…"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nftables iproute2 >/dev/null; \
-	else \
-		echo "Packet loss, partitions and latency are left out. For them: sudo apt-get install nftables iproute2" >&2; \
-	fi
-
-chaos: dev nftables ## break a running Sokoul by a seeded schedule: make chaos [SEED=n] [MINUTES=10] [RECORD=1]
+chaos: dev ## break a running Sokoul by a seeded schedule: make chaos [SEED=n] [MINUTES=10] [RECORD=1]
+	@requirements/programs nft=nftables ip=iproute2 || echo "Without them packet loss, partitions and latency are left out." >&2
 	@$(RUN) -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 soak: dev ## the same load without faults, and what every process holds: make soak [MINUTES=10] [RECORD=1]
@@ -93,3 +71,50 @@ lock: dev ## resolve the requirements anew and lock them with hashes
 		../.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 			--no-emit-find-links --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
+
+# What `make coverage` and the like leave behind.
+REPORTS := var/reports
+# The packages that go into the image, by name.
+SHIPPED = $$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' requirements/base.txt)
+
+coverage: dev tools ## the tests with their coverage: make coverage [TESTS=tests/unit]
+	@mkdir -p $(REPORTS)
+	@COVERAGE_FILE=$(CURDIR)/$(REPORTS)/coverage.data $(RUN) -m pytest -n 3 --cov --cov-report=term:skip-covered \
+		--cov-report=xml:$(REPORTS)/coverage.xml --cov-report=html:$(REPORTS)/coverage $(TESTS)
+
+secrets: dev ## look for secrets in what git keeps
+	@git ls-files -z | xargs -0 -P 2 -n 200 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
+
+sast: dev ## look for dangerous code: ruff's security rules, and the workflows
+	@.venv/bin/ruff check --select S --ignore S101 .
+	@.venv/bin/zizmor --offline --quiet .github
+
+audit: dev ## known vulnerabilities of what ships
+	@.venv/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/base.txt
+	@.venv/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/embedded.txt
+
+licences: dev ## the licences of what ships; pyproject.toml has those that are allowed
+	@.venv/bin/pip-licenses --packages $(SHIPPED)
+
+outdated: dev ## packages that have a newer version
+	@$(RUN) -m pip list --outdated --disable-pip-version-check
+
+sbom: dev ## the bill of materials of what ships (CycloneDX)
+	@mkdir -p $(REPORTS)
+	@.venv/bin/cyclonedx-py requirements requirements/base.txt --pyproject pyproject.toml --output-reproducible \
+		--of JSON -o $(REPORTS)/sbom.json
+	@echo $(REPORTS)/sbom.json
+
+hooks: dev ## have git run the checks before each commit
+	@.venv/bin/pre-commit install
+
+VERSION ?= local
+image: ## build the container image: make image [VERSION=1.2.3]
+	@docker build --tag sokoul:$(VERSION) --label org.opencontainers.image.version=$(VERSION) .
+
+# IMAGE is its name in the registry that docker is logged in to.
+push:
+	@docker tag sokoul:$(VERSION) "$(IMAGE):$(VERSION)" && docker push "$(IMAGE):$(VERSION)"
+
+try: image dev ## start all containers, look whether they are well, and remove them again
+	@deploy/try

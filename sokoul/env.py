@@ -40,6 +40,18 @@ def _url(*schemes: str, several: bool = False, host_needed: bool = False) -> Aft
     return AfterValidator(check)
 
 
+def _mail(value: str) -> str:
+    """`console:`, or an SMTP server."""
+    fault = "must be console: or begin with smtp:// or smtps://"
+    try:
+        parts = urlsplit(value)
+        if value != "console:" and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0):
+            raise ValueError(fault)
+    except ValueError:  # its text may quote the password
+        raise ValueError(fault) from None
+    return value
+
+
 def _list(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
@@ -125,9 +137,10 @@ class Environment(BaseModel):
     )
     admin_email: str = Field("admin@localhost.localdomain", description="E-mail address of the first admin.")
     admin_password: str = Field("", description="Password of the first admin (default: generated and printed once).")
-    email_url: str = Field(
+    email_url: Annotated[str, AfterValidator(_mail)] = Field(
         "console:",
-        description="How mail leaves: console: or smtp://user:password@host:587 (smtps:// for TLS from the start).",
+        description="How mail leaves: console: (into the log) or smtp://user:password@host:587 (smtps:// for TLS from the "
+        "start; smtp:// turns to TLS where there is a password); ?from=address says who writes.",
     )
     default_language: Literal["en", "fr"] = Field("en", description="Language of people who have not chosen one.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -155,6 +168,9 @@ class Environment(BaseModel):
         [], description="Addresses or CIDRs that no rate limit applies to and that may read /metrics."
     )
     trusted_proxies: Networks = Field([], description="Reverse proxies whose X-Forwarded-For is believed.")
+    webhook_hosts: Strings = Field(
+        [], description="Hosts that people's own webhooks may go to although their address is private."
+    )
     anonymous_search: Switch = Field(True, description="May strangers search titles?")
     metrics_token: str = Field("", description="Bearer token for /metrics (default: only loopback and TRUSTED_IPS).")
     # --- downloads --------------------------------------------------------------------------------------------------

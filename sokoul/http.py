@@ -44,7 +44,7 @@ MAGNET = "magnet:?"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _deadline: ContextVar[float] = ContextVar("http_deadline", default=float("inf"))
-_named: ContextVar[frozenset[str]] = ContextVar("http_named", default=frozenset())
+_named: ContextVar[frozenset[str]] = ContextVar("http_named", default=frozenset())  # hosts that may be private
 
 
 class _PrivateAddressError(Exception):
@@ -134,6 +134,11 @@ def _resolve(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(ipaddress.ip_address(info[4][0]) for info in found))
 
 
+def _refuse_private(host: str, addresses: Iterable[Address]) -> None:
+    if _plain(host) not in _named.get() and not all(is_public(address) for address in addresses):
+        raise _PrivateAddressError
+
+
 class _Stream(httpcore.NetworkStream):
     """A connection on which every wait counts against the deadline of the whole call, so that dripping bytes end too."""
 
@@ -173,8 +178,7 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         addresses = _resolve(host, port)
-        if _plain(host) not in trusted_hosts() | _named.get() and not all(is_public(address) for address in addresses):
-            raise _PrivateAddressError
+        _refuse_private(host, addresses)
         failure: Exception = httpcore.ConnectError("the name has no address")
         for address in addresses:
             try:
@@ -255,24 +259,28 @@ def request(
     params: Mapping[str, str | int | list[int]] | None = None,
     headers: Mapping[str, str] | None = None,
     json: object = None,
+    content: bytes | None = None,
     seconds: float = TOTAL_SECONDS,
     max_bytes: int = MAX_BYTES,
     answers: Collection[int] = (),
     trusted: Collection[str] = (),
+    foreign: bool = False,
 ) -> Response:
     """One call, whole within `seconds`. `service` is its name in texts for people.
 
     2xx and the statuses in `answers` are returned. TransientError: no connection, too late, cut off, 408, 425, 429, 5xx (with
     the Retry-After that came along), or a service that is being left alone. PermanentError: any other status, a private
     address, more than three redirects, more than `max_bytes`. A GET whose connection broke is tried once more at once.
-    `trusted` are further hosts that may have a private address, because an operator named them on a command line.
+    `trusted` are further hosts that may have a private address, because an operator named them on a command line. A `foreign`
+    address was given by somebody who is no operator: only `trusted` hosts may be private, it shares no breaker with providers
+    and does not count as one.
     """
     started = time.monotonic()
     token = _deadline.set(min(_deadline.get(), started + seconds))
-    named = _named.set(frozenset(map(_plain, trusted)))
+    named = _named.set(frozenset(map(_plain, trusted)) | (frozenset() if foreign else trusted_hosts()))
     try:
-        call = _build(method, url, params, headers, json, service)
-        breaker = _breaker(service, _origin(call.url))
+        call = _build(method, url, params, headers, json, content, service)
+        breaker = _Breaker() if foreign else _breaker(service, _origin(call.url))
         breaker.check(service)
         try:
             response = _checked(_sent(call, service, max_bytes, seconds), answers)
@@ -280,12 +288,14 @@ def request(
             breaker.failed(error)
             raise
         breaker.succeeded()
-        _count(service, "ok", started)
+        if not foreign:
+            _count(service, "ok", started)
         return response
     except (TransientError, PermanentError) as error:
         took = round(time.monotonic() - started, 3)
         host = urlsplit(url).hostname if "://" in url else ""
-        _count(service, "failed" if isinstance(error, TransientError) else "refused", started)
+        if not foreign:
+            _count(service, "failed" if isinstance(error, TransientError) else "refused", started)
         log.warning("outbound call failed", provider=service, host=host, error=error.message, seconds=took)
         raise
     finally:
@@ -310,12 +320,32 @@ def _permanent(message: str, code: str = "provider") -> PermanentError:
     return PermanentError(message, code=code, status=502)
 
 
+def _private(service: str) -> PermanentError:
+    return _permanent(f"{service} leads to a private address, which only configured hosts may.", "private_address")
+
+
+def check(url: str, *, service: str, trusted: Collection[str] = (), seconds: float = CONNECT_SECONDS) -> None:
+    """Whether a `foreign` address could be called: raises as `request` does where it is malformed, unknown or private."""
+    token, named = _deadline.set(time.monotonic() + seconds), _named.set(frozenset(map(_plain, trusted)))
+    try:
+        target = _build("GET", url, None, None, None, None, service).url
+        _refuse_private(target.host, _resolve(target.host, target.port or 443))
+    except _PrivateAddressError:
+        raise _private(service) from None
+    except (httpcore.TimeoutException, httpcore.NetworkError):
+        raise TransientError(f"{service} could not be found under this name.") from None
+    finally:
+        _deadline.reset(token)
+        _named.reset(named)
+
+
 def _build(
     method: str,
     url: str,
     params: Mapping[str, str | int | list[int]] | None,
     headers: Mapping[str, str] | None,
     json: object,
+    content: bytes | None,
     service: str,
 ) -> httpx.Request:
     try:
@@ -324,7 +354,7 @@ def _build(
             target = target.copy_merge_params(dict(params))
         if target.scheme not in ("http", "https") or not target.host:
             raise httpx.UnsupportedProtocol("")
-        call = httpx.Request(method, target, headers=dict(headers or {}), json=json)
+        call = httpx.Request(method, target, headers=dict(headers or {}), json=json, content=content)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError, TypeError):
         raise _permanent(f"The address of {service} is not a usable http or https address.", "address") from None
     call.headers.setdefault("User-Agent", "Sokoul/1")
@@ -347,9 +377,7 @@ def _sent(call: httpx.Request, service: str, max_bytes: int, seconds: float) -> 
         except (httpx.TimeoutException, httpcore.TimeoutException):
             raise TransientError(f"{service} did not answer within {seconds:g} s.") from None
         except _PrivateAddressError:
-            raise _permanent(
-                f"{service} leads to a private address, which only configured hosts may.", "private_address"
-            ) from None
+            raise _private(service) from None
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL):
             raise _permanent(f"{service} cannot be called: its address or key is malformed.", "address") from None
         except (httpx.TransportError, httpcore.NetworkError, httpcore.ProtocolError):

@@ -23,6 +23,8 @@ Event = MutableMapping[str, Any]
 _LEVELS = {logging.CRITICAL: "ERROR", logging.ERROR: "ERROR", logging.WARNING: "WARN", logging.INFO: "INFO"}
 _RECORD_FIELDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "color_message", "taskName"})
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+# Each of them has a line of its own in the access log already; Django would tell it as an error, with a traceback.
+REFUSED = ("django.security.DisallowedHost",)
 QUIET = ("httpx", "httpcore", "telegram", "asyncio", "daphne", "django.request", "apscheduler")
 
 
@@ -114,7 +116,7 @@ def configuration(service: str, level: str, *, is_component: bool = component.IS
         "formatters": {"json": {"()": JsonFormatter, "service": service}},
         "handlers": {"lines": lines},
         "root": {"handlers": ["lines"], "level": level},
-        "loggers": {name: {"level": "WARNING"} for name in QUIET},
+        "loggers": {name: {"level": "WARNING"} for name in QUIET} | {name: {"level": "CRITICAL"} for name in REFUSED},
     }
 
 

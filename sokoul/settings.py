@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from sokoul import component, logs
 from sokoul.env import ENV, secrets_of
@@ -145,6 +145,7 @@ LOGIN_REDIRECT_URL = "/app/"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(api/v1/)?(health(/\w+)?|metrics)$"]  # probes and scrapers speak plain HTTP, from within
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.trusted_proxies else None
 SECURE_REFERRER_POLICY = "same-origin"
@@ -176,6 +177,9 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "sokoul.openapi.completed"],
     "ENUM_NAME_OVERRIDES": {
         "Progress": "apps.jobs.models.Status",
+        "MediaKind": "apps.media.models.Kind",
+        "ChannelKind": "apps.accounts.channels.models.Kind",
+        "NewChannelKind": "apps.accounts.channels.serializers.ADDED",
         "Health": "sokoul.health.STATES",
         "ComponentHealth": "sokoul.health.COMPONENT_STATES",
     },
@@ -208,6 +212,17 @@ UNFOLD = {
     "ACCOUNT": {"navigation": "sokoul.dashboard.navigation.account"},
     "SIDEBAR": {"navigation": "sokoul.dashboard.navigation.sidebar"},
 }
+
+_MAIL = urlsplit(ENV.email_url)
+EMAIL_BACKEND = f"django.core.mail.backends.{'console' if _MAIL.scheme == 'console' else 'smtp'}.EmailBackend"
+EMAIL_HOST, EMAIL_PORT = _MAIL.hostname or "", _MAIL.port or (465 if _MAIL.scheme == "smtps" else 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_MAIL.username or ""), unquote(_MAIL.password or "")
+EMAIL_USE_SSL = _MAIL.scheme == "smtps"
+EMAIL_USE_TLS = _MAIL.scheme == "smtp" and bool(EMAIL_HOST_PASSWORD or EMAIL_PORT == 587)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = parse_qs(_MAIL.query).get("from", [""])[0] or (
+    EMAIL_HOST_USER if "@" in EMAIL_HOST_USER else f"sokoul@{urlsplit(ENV.address).hostname}"
+)
 
 LANGUAGE_CODE = ENV.default_language
 LANGUAGES = [("en", "English"), ("fr", "Français")]

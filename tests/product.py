@@ -17,9 +17,14 @@ import redis
 
 from sokoul.stack.processes import free_port, spawn
 from tests.demo import Demo
+from tests.leaks import assert_tight
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {"web": "serve", "scout": "scout", "hunter": "hunter", "bot": "bot", "relay": "relay"}
+
+
+def _command_of(component: str) -> list[str]:
+    return [sys.executable, "manage.py", COMMANDS[component]]
 
 
 class Product:
@@ -38,6 +43,8 @@ class Product:
             "TORRENT_LISTEN_INTERFACES": f"127.0.0.1:{free_port()}",
             "PYTHONUNBUFFERED": "1",
         }
+        self.root = ROOT
+        self.command_of = _command_of
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.http = httpx.Client(base_url=self.url, timeout=30)
         (folder / "static").mkdir(parents=True)  # WhiteNoise warns when it is not there
@@ -59,10 +66,10 @@ class Product:
     def _spawn(self, name: str, environment: dict[str, str]) -> None:
         kind, _, number = name.partition("-")
         own = {"TORRENT_LISTEN_INTERFACES": f"127.0.0.1:{free_port()}"} if number else {}
-        command = [sys.executable, str(ROOT / "manage.py"), COMMANDS[kind]]
         with self.log_of(name).open("ab") as output:
+            own_environment = {**self.environment, **own, **environment}
             self.processes[name] = spawn(
-                command, {**self.environment, **own, **environment}, signal.SIGKILL, output.fileno(), ROOT
+                self.command_of(kind), own_environment, signal.SIGKILL, output.fileno(), self.root
             )
 
     def wait_ready(self, seconds: float = 30) -> None:
@@ -125,3 +132,4 @@ def product(child_environment: dict[str, str], demo: Demo, tmp_path: Path) -> It
     running = Product(child_environment, tmp_path / "sokoul", demo)
     yield running
     running.close()
+    assert_tight(running.folder.glob("*.log"), running.environment)

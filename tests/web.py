@@ -22,6 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 from apps.accounts import families
 from apps.accounts.models import User
 from sokoul.stack.processes import free_port, spawn
+from tests.leaks import leaks, secrets_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,9 +30,10 @@ ROOT = Path(__file__).parents[1]
 class Web:
     """`manage.py serve` on a port of its own, answering when the constructor returns."""
 
-    def __init__(self, environment: dict[str, str], server: str = "uvicorn") -> None:
-        self.port = free_port()
+    def __init__(self, environment: dict[str, str], server: str = "uvicorn", port: int = 0) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._secrets = secrets_of(environment)
         self.output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         command = [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(self.port), "--server", server]
         self.process: subprocess.Popen[bytes] = spawn(
@@ -73,7 +75,9 @@ class Web:
         self.http.close()
         self.process.kill()
         self.process.wait()
+        found = leaks([self.log()], self._secrets)
         self.output.close()
+        assert not found, f"secrets in the log: {found[:3]}"
 
 
 def token_of(user: User) -> str:
@@ -137,8 +141,8 @@ def another_web(transactional_db: None, valkey: str, nats: str) -> Iterator[Call
     """Starts further webs: `another_web(server="daphne", PING_SECONDS="1")`."""
     running: list[Web] = []
 
-    def start(server: str = "uvicorn", **more: str) -> Web:
-        running.append(Web({**environment(), **more}, server))
+    def start(server: str = "uvicorn", port: int = 0, **more: str) -> Web:
+        running.append(Web({**environment(), **more}, server, port))
         return running[-1]
 
     yield start

@@ -6,4 +6,10 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from apps.accounts import schema  # noqa: F401  registers itself
+        from apps.accounts import damage, schema  # noqa: F401  (the latter registers itself)
+        from apps.accounts.channels import carrying
+        from apps.feed import push
+        from sokoul.damage import on_damage
+
+        push.on_notification(carrying.carry)
+        on_damage(damage.tell_admins)

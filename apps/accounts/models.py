@@ -11,6 +11,11 @@ from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
+from apps.accounts.channels.models import Channel, Preference, Sending
+
+__all__ = ["AuditEntry", "Channel", "Preference", "RefreshToken", "Role", "Sending", "TelegramBot", "TelegramCode", "TelegramLink",
+           "User", "UserManager"]  # fmt: skip
+
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")
 
 

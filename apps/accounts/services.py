@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from apps.accounts import audit, families, identity
+from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
 from apps.accounts.tokens import unauthenticated
 from sokoul.errors import PermanentError
@@ -98,6 +99,8 @@ def change_profile(user: User, changes: dict[str, Any], *, ip: str | None = None
         changes["password"] = make_password(changes["password"])
     with _valid(), transaction.atomic():
         user = _changed(user.pk, changes)
+        if "email" in changes:
+            channels.forget_mail(user)
         audit.record("user.changed", user.username, user, ip, fields=sorted(changes))
     identity.forget(user.pk)
     return user

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts import audit
+from apps.accounts.channels.models import Channel, Kind
 from apps.accounts.models import TelegramBot, TelegramCode, TelegramLink, User
 from apps.feed import push
 from sokoul.errors import PermanentError, TransientError, conflict
@@ -103,8 +104,22 @@ def _confirm(user: User, ip: str | None) -> None:
         language=user.language or code.language,
     )
     code.delete()
-    push.notify(user.pk, "telegram_linked", f"Telegram account {code.name} is linked to your account.", name=code.name)
+    Channel.objects.filter(user=user, kind=Kind.TELEGRAM).delete()
+    Channel.objects.create(user=user, kind=Kind.TELEGRAM, confirmed_at=timezone.now())
+    push.notify(user.pk, "telegram_linked", lambda: _welcome(user.username, code.name), name=code.name)
     audit.record("telegram.linked", user.username, user, ip, telegram_id=code.telegram_id)
+
+
+def refuse(user_id: int) -> None:
+    """Whoever asks is not the person; who is linked already stays."""
+    TelegramCode.objects.filter(user_id=user_id).delete()
+
+
+def _welcome(username: str, name: str) -> str:
+    gaps = {"name": name, "username": username}
+    return (
+        _("The Telegram account %(name)s speaks for %(username)s now. Send /help there to see what it can do.") % gaps
+    )
 
 
 def linked(telegram_id: int) -> TelegramLink | None:
@@ -130,6 +145,7 @@ def unlink(user_id: int, *, why: str, ip: str | None = None) -> None:
         if link is None:
             return
         link.delete()
+        Channel.objects.filter(user_id=user_id, kind=Kind.TELEGRAM).delete()
         audit.record("telegram.unlinked", link.user.username, link.user, ip, telegram_id=link.telegram_id, why=why)
 
 

@@ -2,8 +2,10 @@
 
 from django.urls import URLPattern, path
 
-from apps.accounts import admin_views, announcing, telegram_views, views
+from apps.accounts import admin_views, announcing, telegram_pages, telegram_views, views
 from apps.accounts import pages as html
+from apps.accounts.channels import pages as channel_pages
+from apps.accounts.channels import views as channel_views
 
 api: list[URLPattern] = [
     path("auth/register", views.Register.as_view()),
@@ -23,11 +25,24 @@ api: list[URLPattern] = [
     path("user/telegram", telegram_views.TelegramAccount.as_view()),
     path("user/telegram/link", telegram_views.TelegramOffer.as_view()),
     path("user/telegram/confirm", telegram_views.TelegramConfirmation.as_view()),
+    path("user/channels", channel_views.Channels.as_view()),
+    path("user/channels/<int:channel_id>", channel_views.OneChannel.as_view()),
+    path("user/channels/<int:channel_id>/test", channel_views.Trial.as_view()),
+    path("user/channels/<int:channel_id>/confirm", channel_views.Confirmation.as_view()),
+    path("user/preferences", channel_views.Preferences.as_view()),
 ]
 pages: list[URLPattern] = [
     path("login", html.SignIn.as_view(), name="login"),
     path("register", html.register, name="register"),
     path("logout", html.sign_out, name="logout"),
     path("profile", html.profile, name="profile"),
+    path("profile/notifications", channel_pages.page, name="channels"),
+    path("profile/channels/add", channel_pages.add, name="channel-add"),
+    path("profile/channels/<int:channel_id>/remove", channel_pages.remove, name="channel-remove"),
+    path("profile/channels/<int:channel_id>/test", channel_pages.try_out, name="channel-test"),
+    path("profile/channels/<int:channel_id>/confirm", channel_pages.confirm, name="channel-confirm"),
+    path("profile/preferences", channel_pages.prefer, name="preferences"),
+    path("profile/telegram", telegram_pages.state, name="telegram"),
+    path("profile/telegram/<slug:verb>", telegram_pages.act, name="telegram-act"),
     path("ticket", html.ticket, name="ticket"),
 ]

@@ -6,7 +6,8 @@ class BotConfig(AppConfig):
     label = "bot"
 
     def ready(self) -> None:
+        from apps.accounts.channels import media
+        from apps.accounts.channels.models import Kind
         from apps.bot import notifying
-        from apps.feed import push
 
-        push.on_notification(notifying.carry)
+        media.register(Kind.TELEGRAM, media.Medium(notifying.tell, ours=True, language=notifying.language_of))

@@ -4,8 +4,6 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.feed.models import Event
-
 
 class Update(models.Model):
     """Something that came from Telegram: done once, whoever delivers it again."""
@@ -25,20 +23,6 @@ class Update(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class Delivery(models.Model):
-    """A notification that Telegram took."""
-
-    event = models.OneToOneField(Event, on_delete=models.CASCADE, primary_key=True, related_name="+")
-    message_id = models.BigIntegerField()
-    at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        db_table = "telegram_deliveries"
-
-    def __str__(self) -> str:
-        return f"notification {self.event_id}"
 
 
 class LiveMessage(models.Model):

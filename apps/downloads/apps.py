@@ -6,7 +6,12 @@ class DownloadsConfig(AppConfig):
     label = "downloads"
 
     def ready(self) -> None:
+        from django.utils.translation import gettext_lazy
+
+        from apps.accounts.channels import preferences
         from apps.downloads import rows
         from apps.feed import snapshot
 
         snapshot.provider("downloads", rows.active)
+        preferences.offer("download_completed", gettext_lazy("A download is in my library"))
+        preferences.offer("download_failed", gettext_lazy("A download failed"))

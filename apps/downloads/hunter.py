@@ -26,7 +26,7 @@ from apps.downloads.models import Download, Phase, TorrentState
 from apps.downloads.preparation import check_content, queued
 from apps.downloads.readers import Readers
 from apps.feed import push
-from sokoul import logs, request_id
+from sokoul import logs, pulse, request_id
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, SokoulError
 
@@ -88,6 +88,7 @@ class Hunter:
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
+            pulse.beat("session")
             try:
                 self._step()
             except (DatabaseError, InterfaceError) as error:
@@ -236,7 +237,9 @@ class Hunter:
 
     def _file(self, claim: Claim) -> None:
         """File it in a thread of its own; the phase says so first, so that a successor repeats it."""
-        if claim.phase != Phase.FILING and not self._move(claim, Phase.FILING, progress=100):
+        if claim.phase != Phase.FILING and not self._move(
+            claim, Phase.FILING, progress=100, bytes_done=F("bytes_total")
+        ):
             return
         if claim.id not in self._filed:
             self._filed[claim.id] = self._filing.submit(self._file_now, claim)
@@ -344,13 +347,16 @@ class Hunter:
     def _row(self, claim: Claim, swarm: Swarm, progress: events.Progress, *, moved: bool) -> dict[str, Any]:
         if claim.phase == Phase.SEEDING:
             progress = replace(progress, percent=100, bytes_done=progress.bytes_total)
+        rate = (
+            progress.rate if progress.peers else 0
+        )  # libtorrent's average sinks for half a minute after the last peer
         remaining = max(0, progress.bytes_total - progress.bytes_done)
-        eta = min(remaining // progress.rate, 10**8) if progress.rate and remaining else None
+        eta = min(remaining // rate, 10**8) if rate and remaining else None
         waiting = swarm.reason if not progress.peers and claim.phase != Phase.SEEDING else ""
         return {
             "id": claim.id, "fence": claim.fence, "media_id": claim.media_id, "user_id": claim.user_id,
             "phase": claim.phase, "progress": round(min(progress.percent, 100.0), 2), "bytes_done": progress.bytes_done,
-            "bytes_total": progress.bytes_total, "rate": progress.rate, "upload_rate": progress.upload_rate,
+            "bytes_total": progress.bytes_total, "rate": rate, "upload_rate": progress.upload_rate,
             "uploaded": progress.uploaded, "eta": eta, "peers": progress.peers, "received": progress.downloaded,
             "reason": waiting, "moved": moved,
         }  # fmt: skip

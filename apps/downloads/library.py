@@ -12,9 +12,10 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.downloads.content import File, files_of
 from apps.downloads.engine import video
 from apps.downloads.engine.metainfo import TorrentFile
-from apps.downloads.models import Download, LibraryFile, TorrentState
+from apps.downloads.models import Download, LibraryFile
 from apps.downloads.releases.parse import parse
 from apps.media.models import Kind, Media
 from sokoul import logs
@@ -61,7 +62,7 @@ def probe(file: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def videos(folder: Path, files: list[dict[str, Any]], runtime: int | None) -> list[Video]:
+def videos(folder: Path, files: list[File], runtime: int | None) -> list[Video]:
     """The playable videos, samples left out; `runtime` in minutes. Raises PermanentError when there is none."""
     found = []
     for file in (TorrentFile(**file) for file in files):
@@ -160,9 +161,8 @@ def file_download(download_id: int) -> list[LibraryFile]:
     Raises PermanentError when there is nothing playable, OSError when the disk refuses.
     """
     download = Download.objects.select_related("media").get(pk=download_id)
-    files = TorrentState.objects.values_list("files", flat=True).get(pk=download_id)
     folder = folder_of(download.swarm)
-    found = videos(folder, files, download.media.runtime)
+    found = videos(folder, files_of(download_id), download.media.runtime)
     paths = names(download.media, download, found)
     filed = []
     for film in found:

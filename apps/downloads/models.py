@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.media.models import Media
+from sokoul.postgres.checks import json_is
 
 
 class Torrent(models.Model):
@@ -83,6 +84,8 @@ class Candidate(models.Model):
                 condition=Q(score__isnull=False, rejections=[]) | (Q(score__isnull=True) & ~Q(rejections=[])),
                 name="candidates_rejected_with_reason",
             ),
+            models.CheckConstraint(condition=json_is("reasons", "array"), name="candidates_reasons_is_array"),
+            models.CheckConstraint(condition=json_is("rejections", "array"), name="candidates_rejections_is_array"),
         ]
         indexes = [
             models.Index(
@@ -216,6 +219,9 @@ class TorrentState(models.Model):
 
     class Meta:
         db_table = "torrent_states"
+        constraints = [
+            models.CheckConstraint(condition=json_is("files", "array"), name="torrent_states_files_is_array")
+        ]
 
     def __str__(self) -> str:
         return f"state of {self.download_id}"

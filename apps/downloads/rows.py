@@ -5,8 +5,10 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase, TorrentState
+from apps.downloads.content import files_of
+from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase
 from apps.feed import push
 from sokoul.api import Page, Statement, listing
 
@@ -84,11 +86,13 @@ def announce(download_id: int) -> None:
     told = download_json(row)
     plain = {key: value for key, value in told.items() if not key.endswith("_at")}
     push.record(row["user_id"], "download.updated", plain)
-    about = {"download_id": row["id"], "media_id": row["media_id"]}
+    about = {"download_id": row["id"], "media_id": row["media_id"], "title": told["title"]}
+    gaps = {"title": told["title"], "reason": row["reason"]}
     if row["phase"] == Phase.SEEDING:
-        push.notify(row["user_id"], "download_completed", f"“{told['title']}” is in your library.", **about)
+        push.notify(row["user_id"], "download_completed", lambda: _("“%(title)s” is in your library.") % gaps, **about)
     elif row["phase"] == Phase.FAILED:
-        push.notify(row["user_id"], "download_failed", f"“{told['title']}” failed: {row['reason']}", **about)
+        about["reason"] = row["reason"]
+        push.notify(row["user_id"], "download_failed", lambda: _("“%(title)s” failed: %(reason)s") % gaps, **about)
 
 
 def active(user_id: int) -> list[dict[str, Any]]:
@@ -129,11 +133,10 @@ def of_title(user_id: int, media_id: int) -> list[dict[str, Any]]:
 
 def files(download_id: int) -> list[dict[str, Any]]:
     """What a download holds, as far as that is known: index, path, size, stream_url, library_path once it is filed."""
-    known = TorrentState.objects.filter(pk=download_id).values_list("files", flat=True).first() or []
     filed = dict(LibraryFile.objects.filter(download_id=download_id).values_list("index", "path"))
     return [
         {**file, "stream_url": stream_url(download_id, file["index"]), "library_path": filed.get(file["index"])}
-        for file in known
+        for file in files_of(download_id)
     ]
 
 

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Value, When
 from pydantic import BaseModel
 
+from apps.accounts import audit
 from apps.accounts.models import User
 from apps.downloads import rows
 from apps.downloads.engine.metainfo import parse_magnet
@@ -35,9 +36,9 @@ def _target(media: Media, torrent: Torrent | None, magnet_key: str, season: int 
     return torrent.key if torrent else magnet_key
 
 
-def _wait_for_turn(user_id: int) -> None:
+def _wait_for_turn(user_id: int) -> User | None:
     """Locks the person's row: two requests at once cannot both take the last place, or start the same thing twice."""
-    User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+    return User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
 
 
 def _check_room(user_id: int) -> None:
@@ -68,8 +69,10 @@ def start(
     magnet: str | None = None,
     season: int | None = None,
     episode: int | None = None,
+    ip: str | None = None,
 ) -> tuple[Download, str]:
-    """Accept a wish: the download's row and its job in one transaction. Returns it with the job's id.
+    """Accept a wish: the download's row and its job in one transaction, with its line in the audit trail. Returns it with the
+    job's id.
 
     Without a release or magnet the best release is searched for first. Raises PermanentError: 400 bad magnet, 404 unknown
     title or release, 409 active or complete already, 429 too many at a time.
@@ -85,7 +88,7 @@ def start(
     target = _target(media, torrent, key, season, episode)
     try:
         with transaction.atomic():
-            _wait_for_turn(user_id)
+            user = _wait_for_turn(user_id)
             if error := _existing(user_id, media_id, target):
                 raise error
             _check_room(user_id)
@@ -96,6 +99,7 @@ def start(
             )  # fmt: skip
             job = _enqueue(download)
             rows.announce(download.pk)
+            audit.record("download.started", str(download.pk), user, ip, media_id=media_id, title=media.title)
     except IntegrityError as error:  # somebody was faster between the look and the insert
         raise _existing(user_id, media_id, target) or error from error
     return download, str(job.pk)

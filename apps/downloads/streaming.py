@@ -20,7 +20,8 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from apps.accounts.authentication import person_of
 from apps.downloads import library, services
-from apps.downloads.models import LibraryFile, TorrentState
+from apps.downloads.content import files_of
+from apps.downloads.models import LibraryFile
 from apps.jobs import broker
 from sokoul import logs, request_id
 from sokoul.env import ENV
@@ -42,7 +43,7 @@ TYPES = {
     ".mkv": "video/x-matroska", ".mov": "video/quicktime", ".mp4": "video/mp4", ".mpeg": "video/mpeg",
     ".mpg": "video/mpeg", ".ogv": "video/ogg", ".ts": "video/mp2t", ".webm": "video/webm", ".wmv": "video/x-ms-wmv",
 }  # fmt: skip
-_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+_RANGE = re.compile(r"bytes=([0-9]{0,1000})-([0-9]{0,1000})")
 _PATH = re.compile(ROUTE)
 _looks = ThreadPoolExecutor(4, thread_name_prefix="stream-look")
 _reads = ThreadPoolExecutor(8, thread_name_prefix="stream-read")
@@ -76,8 +77,7 @@ def source_of(user_id: int, download_id: int, index: int) -> Source:
     filed = LibraryFile.objects.filter(download_id=download.pk, index=index).first()
     if filed is not None and (path := _inside(ENV.library, filed.path)).is_file():
         return Source(path, filed.size, True, download.swarm, index, "")
-    files = TorrentState.objects.filter(download_id=download.pk).values_list("files", flat=True).first() or []
-    file = next((file for file in files if file["index"] == index), None)
+    file = next((file for file in files_of(download.pk) if file["index"] == index), None)
     if file is None or not download.swarm or download.phase not in _STREAMED:
         raise _no_file()
     path = _inside(library.folder_of(download.swarm), file["path"])

@@ -280,5 +280,8 @@ def _own_origin(origin: str | None, host: str) -> bool:
     """None is fine: the token authenticates, and no browser sends none. Pages of another host or port are refused."""
     if origin is None or origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
-    netloc = urlsplit(origin).netloc.lower()
+    try:
+        netloc = urlsplit(origin).netloc.lower()
+    except ValueError:  # "http://[::1"
+        return False
     return netloc == host.lower() and validate_host(split_domain_port(netloc)[0], settings.ALLOWED_HOSTS)

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from sokoul.postgres.checks import json_is
+
 
 class Event(models.Model):
     """Something that happened. `user_id` null tells everybody. Ids ascend in commit order per reader (see `push.record`)."""
@@ -15,6 +17,7 @@ class Event(models.Model):
 
     class Meta:
         db_table = "events"
+        constraints = [models.CheckConstraint(condition=json_is("data", "object"), name="events_data_is_object")]
         indexes = [
             models.Index(fields=["user", "id"], name="events_replay"),
             models.Index(fields=["user", "-id"], condition=models.Q(type="notification"), name="events_notifications"),

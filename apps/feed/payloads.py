@@ -4,10 +4,11 @@ from typing import Any, TypedDict
 
 
 class Notification(TypedDict, total=False):
-    """`code` is stable, `text` is for people; the rest says what it is about."""
+    """`code` is stable, `text` is for people, in English; `texts` has it in the other languages; the rest says what it is about."""
 
     code: str
     text: str
+    texts: dict[str, str]
     media_id: int
     download_id: int
     job_id: str

@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 import redis
+from django.conf import settings
 from django.db import connection, transaction
+from django.utils.translation import override
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -79,10 +81,24 @@ def on_notification(hook: Callable[[Event], None]) -> None:
     _on_notification.append(hook)
 
 
-def notify(user_id: int, code: str, text: str, **about: Any) -> Event:
-    """Tell one person what happened to what they asked for."""
+def _worded(text: str | Callable[[], str]) -> dict[str, Any]:
+    if isinstance(text, str):
+        return {"text": text}
+    texts = {}
+    for language, _ in settings.LANGUAGES:
+        with override(language):
+            texts[language] = text()
+    return {"text": texts.pop("en"), "texts": texts}
+
+
+def notify(user_id: int, code: str, text: str | Callable[[], str], **about: Any) -> Event:
+    """Tell one person what happened to what they asked for.
+
+    `text` gives the words in the language that is active: it is asked once for each, so that every reader and every channel has
+    the words in its own and none of them has to know what the code means.
+    """
     with transaction.atomic():
-        event = record(user_id, "notification", {"code": code, "text": text, **about})
+        event = record(user_id, "notification", {"code": code, **_worded(text), **about})
         for hook in _on_notification:
             hook(event)
     return event

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from sokoul.postgres.checks import json_is
+
 
 class Status(models.TextChoices):
     PENDING = "Pending"
@@ -48,6 +50,8 @@ class Job(models.Model):
                 name="jobs_finished_when_ended",
             ),
             models.CheckConstraint(condition=~Q(kind="") & ~Q(worker=""), name="jobs_kind_present"),
+            models.CheckConstraint(condition=json_is("payload", "object"), name="jobs_payload_is_object"),
+            models.CheckConstraint(condition=json_is("result", "object"), name="jobs_result_is_object"),
         ]
         indexes = [
             models.Index(fields=["user", "-created_at"], name="jobs_newest"),

@@ -12,7 +12,7 @@ from django.db import Error, connection, transaction
 from apps.feed import replay
 from apps.jobs import broker, outbox, reconciling, registry
 from apps.jobs.models import Job
-from sokoul import logs
+from sokoul import logs, pulse
 from sokoul.env import ENV
 
 log = logs.logger(__name__)
@@ -65,6 +65,7 @@ class Relay:
         registry.load()
         self._guarded(_declare)
         while not stop.is_set():
+            pulse.beat("relay")
             self.turn()
             stop.wait(POLL)
         connection.close()

@@ -21,7 +21,7 @@ from apps.jobs.models import Job
 from apps.jobs.running import Again, Completed, Ended, run
 from apps.jobs.streams import JOBS
 from apps.jobs.threads import Threads
-from sokoul import env, logs
+from sokoul import env, logs, pulse
 from sokoul.env import ENV
 
 log = logs.logger(__name__)
@@ -240,6 +240,7 @@ class Worker:
     async def _beat(self) -> None:
         """Say three times a lease that the jobs here are alive, to JetStream and in their rows."""
         while True:
+            pulse.beat(self.name)
             await asyncio.sleep(ENV.job_lease / 3)
             held = list(self._desk.held.values())
             for item in held:

@@ -5,9 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.media.models import Kind
+from apps.media.services import LONGEST_SECONDS
 from sokoul.api import StrictSerializer
-
-LONGEST_SECONDS = 10 * 86_400
 
 
 class FavoriteRequest(StrictSerializer):

@@ -24,6 +24,7 @@ SEARCH_SECONDS = 5.0  # SPEC 6: TMDB slower than that is answered without it
 QUERY_CHARS = 200
 DETAILS_AGE = timedelta(days=7)
 BIGINT = 2**63
+LONGEST_SECONDS = 10 * 86_400
 _DATED = re.compile(r"^(.*\S)\s+\(?((?:18|19|20|21)\d\d)\)?$")
 
 
@@ -203,6 +204,8 @@ def watched_to(user_id: int, media_id: int, position: float, duration: float) ->
         raise PermanentError(
             "position must lie between 0 and duration.", fields={"position": ["0 to duration, in seconds"]}
         )
+    if duration > LONGEST_SECONDS:
+        raise PermanentError("Nothing lasts that long.", fields={"duration": [f"at most {LONGEST_SECONDS} seconds"]})
     _existing(media_id)
     position = min(position, duration)
     watch = Watch(user_id=user_id, media_id=media_id, position=position, duration=duration, watched_at=timezone.now())

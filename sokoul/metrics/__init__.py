@@ -41,6 +41,7 @@ NATS_MESSAGES = Counter(
 )
 CACHE_HITS = Counter("sokoul_cache_hits", "Answers that came from a cache.", ["cache"])
 CACHE_MISSES = Counter("sokoul_cache_misses", "Answers that a cache did not have, or only an old one.", ["cache"])
+DAMAGED_ROWS = Counter("sokoul_damaged_rows", "Rows that could not be read, and were left out.", ["table"])
 OUTBOUND_CALLS = Counter(
     "sokoul_outbound_requests", "Calls of providers: ok, refused or failed.", ["provider", "outcome"]
 )

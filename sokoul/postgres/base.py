@@ -41,6 +41,6 @@ def taken(pool: "ConnectionPool[Any]") -> Any:
             except PoolTimeout:
                 WATCH.require()
                 if time.monotonic() >= until:
-                    raise
+                    raise PoolTimeout(f"all {pool.max_size} connections were busy for {pool.timeout:g} s") from None
     finally:
         WATCH.end(number)

@@ -127,6 +127,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._sign_of_life()
         super().handle_bytes(event)
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True  # refused in full: uvicorn would log an error for each stranger
+
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
         self.loop.call_later(1.0, self.transport.abort)

@@ -299,6 +299,7 @@ class Nats(Server):
 
     name = "nats"
     program = "nats-server"
+    sync_interval = "1s"  # why: docs/reliability.md
 
     @property
     def url(self) -> str:
@@ -314,7 +315,7 @@ class Nats(Server):
     def _configure(self) -> None:
         store = {
             "store_dir": str(self.folder / "store"),
-            "sync_interval": "1s",
+            "sync_interval": self.sync_interval,
             "max_file_store": 16 * 1024**3,
             "max_memory_store": 256 * 1024**2,
         }

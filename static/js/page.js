@@ -78,7 +78,7 @@ document.addEventListener("sokoul:notification", (event) => {
   const { id, data } = event.detail;
   if (!counted.has(id)) showUnread(Number(bell.dataset.unread) + 1);
   counted.add(id);
-  notice(data.text, data.code.endsWith("failed") ? "error" : "success");
+  notice(data.texts?.[document.documentElement.lang] ?? data.text, data.code.endsWith("failed") ? "error" : "success");
 });
 document.addEventListener("sokoul:message", (event) => notice(event.detail.data.text));
 document.addEventListener("sokoul:broadcast", (event) => notice(event.detail.data.text));

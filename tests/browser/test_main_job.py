@@ -1,10 +1,13 @@
 """The main job as a person does it: register, search, look at the releases, download, see the bar move, play, come back."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Page, expect
 
+from tests.audited import assert_audited
 from tests.browser.conftest import register
 from tests.demo import Demo
 from tests.product import Product
@@ -89,3 +92,12 @@ def test_the_main_job(product: Product, page: Page, demo: Demo) -> None:
     expect(page.get_by_text(re.compile(r"^Continued at 0:3[789]\.$"))).to_be_visible()
     page.get_by_role("link", name="History").click()
     expect(page.get_by_text(re.compile(r"0:3[789] of 1:04"))).to_be_visible()
+    with ThreadPoolExecutor(1) as thread:  # while Playwright is open, Django takes this one for asynchronous code
+        thread.submit(look_at_the_trail).result()
+
+
+def look_at_the_trail() -> None:
+    try:
+        assert_audited("alice")
+    finally:
+        connections.close_all()

@@ -1,6 +1,7 @@
 """What only a browser can tell of the pages: keys, what runs and what does not, colours and widths, the socket."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import av
@@ -8,7 +9,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from apps.accounts.models import User
+from apps.accounts.models import Channel, TelegramCode, User
 from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent, TorrentState
 from apps.feed import push
 from apps.media.models import Favorite, Media, Watch
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.stack]
 EVIL = "<img src=x onerror=alert(1)>"
 PAGES = [
     "/app/", "/app/?q=img", "/app/titles/{media}", "/app/downloads", "/app/library", "/app/play/{download}/0", "/app/favourites",
-    "/app/history", "/app/notifications", "/app/profile", "/app/nothing",
+    "/app/history", "/app/notifications", "/app/profile", "/app/profile/notifications", "/app/nothing",
 ]  # fmt: skip
 
 
@@ -82,6 +83,18 @@ class Rows:
         Favorite.objects.create(user=user, media=self.media)
         Watch.objects.create(user=user, media=self.media, position=1, duration=2, watched_at=now)
         push.notify(user.pk, "download_failed", EVIL, media_id=self.media.pk)
+        Channel.objects.create(
+            user=user,
+            kind="webhook",
+            target=f"https://{'long-' * 30}.example/",
+            secret="s",
+            confirmed_at=now,
+            error=EVIL,
+        )
+        Channel.objects.create(user=user, kind="email", target=user.email)
+        TelegramCode.objects.create(
+            user=user, digest="d", expires_at=now + timedelta(hours=1), used_at=now, telegram_id=7, chat_id=7, name=EVIL
+        )
 
     def paths(self) -> list[str]:
         return [path.format(media=self.media.pk, download=self.download.pk) for path in PAGES]
@@ -249,6 +262,14 @@ def brightness(page: Page) -> int:
     return sum(map(int, re.findall(r"\d+", colour)[:3]))
 
 
+# Words on buttons that are torn in two.
+TORN = """() => [...document.querySelectorAll('button, .button')].flatMap(button => [...button.childNodes]).filter(node => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    return node.nodeType === Node.TEXT_NODE && /^\\s*\\S+\\s*$/.test(node.data) && range.getClientRects().length > 1;
+}).map(node => node.data)"""
+
+
 def test_every_page_fits_its_screen_in_light_and_dark(
     product: Product, rows: Rows, page: Page, watched: Watched, tmp_path: Path
 ) -> None:
@@ -261,6 +282,7 @@ def test_every_page_fits_its_screen_in_light_and_dark(
             page.set_viewport_size({"width": width, "height": height})
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, f"{path} is {wide} px too wide at {width}"
+            assert page.evaluate(TORN) == [], (path, width)
             page.emulate_media(color_scheme="dark" if width in (390, 800) else "light")
             assert (brightness(page) < 200) == (width in (390, 800)), path
             if width in (390, DESKTOP["width"]):  # for people to look at

@@ -64,6 +64,12 @@ def test_one_lands_where_one_wanted_to_go_but_never_elsewhere(
     assert browser.post(f"/app/{page}", fields)["Location"] == reached
 
 
+@pytest.mark.parametrize("wanted", ["/app/login", "/app/login?next=/app/login"])
+def test_who_is_signed_in_is_not_led_round_in_circles(browser: Client, alice: User, wanted: str) -> None:
+    browser.force_login(alice)
+    assert browser.get("/app/login", {"next": wanted})["Location"] == "/app/"
+
+
 def test_signing_up(browser: Client) -> None:
     assert browser.get("/app/register").status_code == 200
     form = {"email": "carol@example.com", "username": "carol", "password": " spaces count "}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import AuditEntry, User
 from apps.feed import push
@@ -36,6 +37,19 @@ def test_notifications_are_listed_and_read(api: Clients, alice: User, bob: User)
     for wrong in ({"ids": "all"}, {"ids": [0]}, {"ids": [2**70]}, {"ids": [None]}, {"id": 1}, {"ids": [1] * 1001}):
         assert read(**wrong)[0] == 400, str(wrong)[:40]
     assert api(None).get("/notifications").status_code == api(None).post("/notifications/read", {}).status_code == 401
+
+
+def test_every_reader_has_the_words_in_their_language(web: Web, api: Clients, alice: User) -> None:
+    with Feed(web, alice) as feed:
+        feed.until("snapshot")
+        push.notify(alice.pk, "download_completed", lambda: _("“%(title)s” is in your library.") % {"title": "Up"})
+        data = feed.until("notification")["data"]
+    french = "«\u00a0Up\u00a0» est dans votre bibliothèque."
+    assert (data["text"], data["texts"]) == ("“Up” is in your library.", {"fr": french})
+    for language, text in (("en", data["text"]), ("fr-FR", french), ("de", data["text"])):
+        (row,) = api(alice).get("/notifications", headers={"Accept-Language": language}).json()["results"]
+        assert row["text"] == text
+        assert "texts" not in row
 
 
 def test_a_broadcast_reaches_everybody_and_a_message_one(

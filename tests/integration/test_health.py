@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.test import Client, override_settings
 
 from apps.accounts.models import User
 from tests.cast import Api
@@ -89,3 +90,13 @@ def test_while_draining_it_is_not_ready(another_web: Callable[..., Web], server:
 def test_only_reading_is_possible(api: Callable[[User | None], Api]) -> None:
     for path in ROUTES:
         assert api(None).post(path).status_code == 405
+
+
+@override_settings(SECURE_SSL_REDIRECT=True)
+def test_probes_and_scrapes_from_within_speak_plain_http_where_people_must_not(valkey: str, nats: str) -> None:
+    client = Client()
+    for path in (*ROUTES, "/metrics", "/api/v1/metrics"):
+        assert client.get(path).status_code == 200, path
+    for path in ("/app/login", "/healthy", "/metrics/x", "/x/health"):
+        answer = client.get(path)
+        assert (answer.status_code, answer["Location"]) == (301, f"https://testserver{path}")

@@ -104,6 +104,21 @@ def test_a_private_address_is_refused_unless_its_host_is_configured(
     assert http.get(f"http://localhost:{server.port}/", service="it").status == 200
 
 
+def test_a_foreign_address_gains_nothing_from_what_the_operator_trusts(serve: Callable[[Script], Server]) -> None:
+    """127.0.0.1 is the operator's Prowlarr here, and none of somebody's webhook's business."""
+    server = serve(lambda connection, _: connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n"))
+    assert http.get(server.url, service="test").status == 204
+    for call in (http.get, http.check):
+        with pytest.raises(PermanentError, match="private address"):
+            call(server.url, service="test", **({"foreign": True} if call is http.get else {}))
+    assert len(server.requests) == 1
+    assert (
+        http.request("POST", server.url, service="test", content=b"x", foreign=True, trusted=["127.0.0.1"]).status
+        == 204
+    )
+    http.check(server.url, service="test", trusted=["127.0.0.1"])
+
+
 def test_a_name_with_one_private_address_among_public_ones_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 80)) for ip in ("93.184.215.14", "10.0.0.7")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)

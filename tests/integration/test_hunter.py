@@ -1,19 +1,25 @@
 """The hunter on a real swarm: from the wish to the file in the library, and every way to end otherwise."""
 
 import hashlib
+import time
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
+import libtorrent as lt
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.downloads import claims, rows, services
+from apps.downloads.hunter import TICK
 from apps.downloads.library import folder_of
 from apps.downloads.models import Download, LibraryFile, Phase, TorrentState
 from apps.feed.models import Event
 from sokoul.env import ENV
 from tests.demo import Content, Demo
-from tests.wishes import hunting, make_media, reaches, until, wish
+from tests.wishes import hunting, make_media, phase_of, reaches, until, wish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "nats")]
 
@@ -49,9 +55,11 @@ def test_a_wish_becomes_a_playable_file_in_the_library(demo: Demo, alice: User, 
     assert filed.duration > 1
     assert (download.status, download.progress, download.bytes_done) == ("Completed", 100, filed.size)
     assert download.completed_at
-    phases = [event.data["phase"] for event in Event.objects.filter(user=alice, type="download.updated").order_by("id")]
-    assert phases[0] == "queued"
-    assert phases[-2:] == ["filing", "seeding"]
+    events = [event.data for event in Event.objects.filter(user=alice, type="download.updated").order_by("id")]
+    assert events[0]["phase"] == "queued"
+    assert [(event["phase"], event["progress"], event["bytes_done"]) for event in events[-2:]] == [
+        ("filing", 100, filed.size), ("seeding", 100, filed.size),
+    ]  # fmt: skip
     told = Event.objects.get(user=alice, type="notification")
     assert told.data["code"] == "download_completed"
     assert "The Last Night Tram" in told.data["text"]
@@ -166,12 +174,85 @@ def test_a_download_that_stands_still_fails_with_the_reason(
     assert row.reason.startswith("Stalled: no p")
 
 
+def test_a_cut_network_halts_it_and_it_goes_on_when_the_peers_are_back(
+    demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.downloads.hunter.ROWS_EVERY", 0.2)
+    demo.set_rate(400_000)
+    content = film(demo, size=6_000_000)
+    with hunting():
+        download = wish(alice, make_media(), content.magnet)
+        until(lambda: Download.objects.get(pk=download.pk).progress > 20, "a fifth")
+        demo.swarm("pause", content.info_hash_v1)
+        until(lambda: (row := Download.objects.get(pk=download.pk)).peers == row.rate == 0, "the cut")
+        assert phase_of(download) == Phase.DOWNLOADING, "it waits, until STALL_TIMEOUT"
+        demo.set_rate(0)
+        demo.swarm("resume", content.info_hash_v1)
+        done = reaches(download, Phase.SEEDING, seconds=60)
+    assert done.bytes_received <= content.size + 8 * 65536, "what was there was not fetched again"
+
+
+def test_the_numbers_come_to_the_row_every_five_seconds_and_to_sockets_every_second(
+    demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[float] = []
+    told: list[float] = []
+
+    def write_progress(rows: list[dict[str, object]]) -> None:
+        written.extend([time.monotonic()] if rows else [])
+        real(rows)
+
+    real = claims.write_progress
+    monkeypatch.setattr(claims, "write_progress", write_progress)
+    monkeypatch.setattr("apps.feed.push.progress", lambda *_: told.append(time.monotonic()))
+    demo.set_rate(100_000)
+    content = film(demo)
+    with hunting():
+        download = wish(alice, make_media(), content.magnet)
+        until(lambda: len(written) >= 2 and len(told) >= 5, "two statements")
+        seen = Download.objects.get(pk=download.pk)
+    assert 0 < seen.progress < 100
+    assert 4.9 < written[1] - written[0] < 8, "seconds between two statements"
+    assert max(later - earlier for earlier, later in pairwise(told)) < 3, "seconds between two messages"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "hours", "age", "ends"),
+    [
+        (1.0, 24, timedelta(hours=23, minutes=59), False),
+        (1.0, 24, timedelta(hours=24), True),
+        (1.0, 2, timedelta(hours=2), True),
+        (0.0, 24, timedelta(), True),
+    ],
+)
+def test_seeding_ends_at_the_ratio_or_after_the_hours_whichever_comes_first(
+    demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch, ratio: float, hours: float, age: timedelta, ends: bool
+) -> None:
+    content = film(demo, size=300_000)
+    with hunting() as hunter:
+        download = reaches(wish(alice, make_media(), content.magnet), Phase.SEEDING)
+        monkeypatch.setattr(ENV, "seed_ratio", ratio)
+        monkeypatch.setattr(ENV, "seed_hours", hours)
+        Download.objects.filter(pk=download.pk).update(completed_at=timezone.now() - age)
+        looks = hunter._due["tick"]
+        hunter.wake()
+        if ends:
+            reaches(download, Phase.DONE)
+            until(lambda: not folder_of(download.swarm).exists(), "the download folder's end")
+        else:
+            until(lambda: hunter._due["tick"] > looks + 2 * TICK, "three more looks")
+            assert phase_of(download) == Phase.SEEDING
+    assert (ENV.library / LibraryFile.objects.get(download=download).path).exists(), "the library's link stays"
+
+
 def test_without_room_it_fails_as_disk_full(demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     content = film(demo)
     monkeypatch.setattr("apps.downloads.disk.RESERVE", 1e12)
     with hunting():
         download = reaches(wish(alice, make_media(), content.magnet), Phase.FAILED)
+        until(lambda: Download.objects.get(pk=download.pk).removal == "", "the clean-up")
     assert download.reason == "Disk full"
+    assert not folder_of(download.swarm).exists()
 
 
 def test_a_second_hunter_takes_over_where_the_first_saved(demo: Demo, alice: User) -> None:
@@ -189,6 +270,23 @@ def test_a_second_hunter_takes_over_where_the_first_saved(demo: Demo, alice: Use
         done = reaches(download, Phase.SEEDING)
     assert done.fence == left.fence + 1
     assert done.bytes_received <= content.size + 4 * 65536, "nothing saved was fetched again"
+
+
+def test_what_has_come_is_saved_on_the_way(demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.downloads.hunter.ROWS_EVERY", 0.3)
+    demo.set_rate(300_000)
+    download = wish(alice, make_media(), film(demo).magnet)
+
+    def saved() -> lt.add_torrent_params | None:
+        state = TorrentState.objects.filter(pk=download.pk).exclude(resume=b"").first()
+        known = lt.read_resume_data(bytes(state.resume)) if state else None
+        return known if known and any(known.have_pieces) else None
+
+    with hunting():
+        known = until(saved, "resume data with a piece")
+    assert known is not None
+    assert known.ti is not None
+    assert sum(known.have_pieces) < known.ti.num_pieces(), "saved when all had come, not on the way"
 
 
 def test_who_lost_the_lease_cannot_write(alice: User) -> None:

@@ -1,11 +1,15 @@
 """The main job over REST on the whole product: search, choose, download, file, play; also when parts die in the middle."""
 
 import hashlib
+import signal
 import time
 
 import pytest
 
+from apps.downloads.models import Download, LibraryFile
+from apps.feed.models import Event
 from tests import servers
+from tests.audited import assert_audited
 from tests.person import Person
 from tests.product import Product
 from tests.waiting import until
@@ -36,6 +40,7 @@ def test_search_choose_download_file_play(product: Product) -> None:
     assert hashlib.sha256(bytes_played).hexdigest() == expected
     assert hashlib.sha256((product.library / file["path"]).read_bytes()).hexdigest() == expected
     assert file["duration"] == pytest.approx(64, abs=1)
+    assert_audited("alice")
 
 
 def test_a_wish_without_a_release_is_found_chosen_and_downloaded(product: Product) -> None:
@@ -60,6 +65,33 @@ def test_the_hunter_killed_at_half_goes_on_with_what_is_on_disk(product: Product
     content = product.demo.torrent(taken["title"])
     assert row["bytes_done"] == row["bytes_total"]
     assert content.uploaded < content.size * 1.25, "what was on disk was not fetched again"
+
+
+def test_a_hunter_that_froze_beyond_its_lease_finds_its_work_taken_and_leaves_it_alone(product: Product) -> None:
+    """Two hunters: the one that has the download is frozen, the other takes over; the first one wakes again before the end."""
+    product.demo.set_rate(1_000_000)
+    product.start("web", "scout", "relay", "hunter", HUNTER_LEASE="2")
+    alice = Person(product)
+    media_id = alice.find("robot")
+    started = alice.call("POST", "/downloads/start", media_id=media_id)
+    until(lambda: alice.download(started["id"])["progress"] > 5, 60, "the first bytes")
+    first = Download.objects.get(pk=started["id"])
+    product.start("hunter-2", HUNTER_LEASE="2")
+    product.signal("hunter", signal.SIGSTOP)
+    until(lambda: Download.objects.get(pk=first.pk).fence > first.fence, 60, "the takeover")
+    second = Download.objects.get(pk=first.pk).hunter
+    product.signal("hunter", signal.SIGCONT)
+    product.demo.set_rate(0)
+    row = alice.completes(started["id"])
+    assert Download.objects.get(pk=first.pk).hunter == second
+    assert row["bytes_done"] == row["bytes_total"]
+    assert LibraryFile.objects.filter(download=first).count() == 1
+    told = Event.objects.filter(type="notification", data__code="download_completed", data__download_id=first.pk)
+    assert told.count() == 1
+    phases = [event.data["phase"] for event in Event.objects.filter(type="download.updated").order_by("id")]
+    assert [phase for phase in phases if phase in {"filing", "seeding"}] == ["filing", "seeding"]
+    for name in ("hunter", "hunter-2"):
+        assert product.stop(name) == 0
 
 
 def test_without_nats_a_wish_is_accepted_at_once_and_fulfilled_later(product: Product) -> None:

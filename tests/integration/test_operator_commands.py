@@ -21,6 +21,7 @@ from apps.downloads.models import Download
 from apps.media.models import Favorite, Media
 from sokoul import backup, env, keyring
 from sokoul.operator_command import OperatorCommand
+from tests.audited import assert_audited
 from tests.demo import Demo
 from tests.factories import PASSWORD, make_user
 from tests.product import ROOT, Product
@@ -89,6 +90,7 @@ def test_search_choose_download_file_by_commands_only(product: Product) -> None:
     download = Download.objects.get(pk=row["id"])
     assert download.request_id
     assert download.request_id in product.log("hunter")
+    assert_audited("alice")
 
     with pytest.raises(CommandError, match="already in your library"):
         call_command(*words)

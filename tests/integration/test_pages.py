@@ -327,7 +327,8 @@ def test_how_far_one_came_is_kept(browser: Client, alice: User) -> None:
     where = f"/app/watched/{media.pk}"
     assert browser.post(where, {"position": "12.5", "duration": "64"}).status_code == 204
     assert Watch.objects.get().position == 12.5
-    for bad in ({"position": "nan", "duration": "64"}, {"position": "x", "duration": "64"}, {"position": "9"}):
+    endless = {"position": "9", "duration": "inf"}
+    for bad in ({"position": "nan", "duration": "64"}, {"position": "x", "duration": "64"}, {"position": "9"}, endless):
         assert browser.post(where, bad, headers=HTMX).status_code == 400
     assert Watch.objects.get().position == 12.5
 

@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from apps.accounts.models import AuditEntry, User
+from apps.accounts.models import AuditEntry, Channel, Preference, Sending, User
 from apps.downloads.models import Candidate, Download, LibraryFile, Torrent
+from apps.feed.models import Event
 from apps.jobs.models import Job
 from apps.media.models import Favorite, Media, Watch
 from tests.factories import make_user
@@ -36,6 +37,14 @@ def download(**fields: Any) -> Download:
 
 def job(**fields: Any) -> Job:
     return Job.objects.create(**{"worker": "scout", "kind": "search", **fields})
+
+
+def channel(**fields: Any) -> Channel:
+    return Channel.objects.create(user=fields.pop("user", None) or make_user(), **{"kind": "email", **fields})
+
+
+def preference(**fields: Any) -> Preference:
+    return Preference.objects.create(user=make_user(), code="job_failed", **fields)
 
 
 def watch(**fields: Any) -> Watch:
@@ -81,6 +90,10 @@ def test_the_plans_tables_stand_in_schema_public() -> None:
         (job, {"kind": ""}),
         (watch, {"position": 3.0}),
         (watch, {"duration": 0.0, "position": 0.0}),
+        (channel, {"kind": "pigeon"}),
+        (channel, {"kind": "webhook", "target": "https://example.com/"}),
+        (channel, {"kind": "email", "secret": "s"}),
+        (preference, {"kind": "pigeon"}),
         (candidate, {"score": None, "rejections": []}),
         (candidate, {"score": 5, "rejections": [{"code": "cam"}]}),
     ],
@@ -104,6 +117,24 @@ def test_what_is_unique_is_so_whatever_its_case() -> None:
     for taken in ({"info_hash_v1": "a" * 40}, {"info_hash_v2": "b" * 64}):
         with pytest.raises(IntegrityError), transaction.atomic():
             torrent(key="other", **taken)
+
+
+def test_one_mail_address_a_person_and_every_target_once() -> None:
+    user, fields = make_user(), {"kind": "webhook", "secret": "s"}
+    channel(user=user, target="alice@example.com")
+    channel(user=user, target="https://example.com/", **fields)
+    channel(user=user, target="https://example.com/2", **fields)
+    for taken in ({"target": "other@example.com"}, {"target": "https://example.com/", **fields}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            channel(user=user, **taken)
+
+
+def test_a_notification_goes_through_a_channel_once() -> None:
+    way = channel()
+    event = Event.objects.create(user=way.user, type="notification", data={})
+    Sending.objects.create(channel=way, event=event)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Sending.objects.create(channel=way, event=event)
 
 
 def test_one_wish_a_title_until_it_failed() -> None:

@@ -74,6 +74,8 @@ def test_a_finished_file(request: pytest.FixtureRequest, server: str, alice: Use
         assert part.content == DATA[start:end]
         assert part.headers["Content-Length"] == str(end - start)
         assert part.headers["ETag"] == tag
+    assert get(Range=f"bytes={10**40}-").status_code == 416
+    assert get(Range=f"bytes=0-{10**40}").status_code == 206
     beyond = get(Range=f"bytes={SIZE}-", **{"X-Request-ID": "asked-1"})
     assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{SIZE}")
     assert beyond.headers["Content-Type"] == "application/problem+json"

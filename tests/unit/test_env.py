@@ -53,6 +53,9 @@ def test_each_required_variable_is_missed_by_name(name: str) -> None:
         ("SEED_HOURS", "25", "less than or equal to 24"),
         ("ANONYMOUS_SEARCH", "hunter2", "valid boolean"),
         ("STALL_TIMEOUT", "0", "greater than 0"),
+        ("EMAIL_URL", "hunter2", "must be console: or begin with smtp:// or smtps://"),
+        ("EMAIL_URL", "smtp://u:hunter2", "must be console: or begin with smtp:// or smtps://"),
+        ("EMAIL_URL", "smtp://[hunter2", "must be console: or begin with smtp:// or smtps://"),
     ],
 )
 def test_a_malformed_value_is_explained_in_one_line_and_never_shown(name: str, value: str, complaint: str) -> None:
@@ -151,3 +154,28 @@ def test_a_process_without_its_configuration_stops_at_once_with_a_line_per_fault
     ]  # fmt: skip
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("console:", "console '' 25 '' False False sokoul@media.example"),
+        ("smtp://mail.example", "smtp 'mail.example' 25 '' False False sokoul@media.example"),
+        ("smtp://me%40a.example:p%2Fw@mail.example:587", "smtp 'mail.example' 587 'p/w' True False me@a.example"),
+        ("smtps://u:pw@mail.example?from=x@y.example", "smtp 'mail.example' 465 'pw' False True x@y.example"),
+    ],
+)
+def test_mail_leaves_as_the_url_says(url: str, wanted: str) -> None:
+    """A password never goes in the clear."""
+    program = (
+        "from sokoul.settings import *; print(EMAIL_BACKEND.split('.')[-2], repr(EMAIL_HOST), EMAIL_PORT, "
+        "repr(EMAIL_HOST_PASSWORD), EMAIL_USE_TLS, EMAIL_USE_SSL, DEFAULT_FROM_EMAIL)"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DOTENV": os.devnull,
+        "EMAIL_URL": url,
+        "PUBLIC_URL": "https://media.example",
+    }
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert ran.stdout.strip() == wanted, ran.stderr

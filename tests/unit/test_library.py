@@ -1,49 +1,62 @@
-"""Placing files in the library: where they lie, and that nothing lies there twice."""
+"""Putting files into the library: by link where that can be, and never over what lies there."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from apps.downloads import library
+from apps.downloads.library import place
 from sokoul.env import ENV
 
-FILM = PurePosixPath("Movies/Up (2009)/Up (2009) - 1080p.mp4")
+FILM = PurePosixPath("Movies", "Film (2021)", "Film (2021) - 1080p.mkv")
+SECOND = FILM.with_stem(f"{FILM.stem} (2)")
 
 
-@pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True)
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(ENV, "library_dir", tmp_path / "library")
     return tmp_path / "library"
 
 
-def downloaded(folder: Path, content: bytes) -> Path:
-    folder.mkdir()
-    file = folder / "up.mp4"
-    file.write_bytes(content)
-    return file
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder of another file system."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        folder = Path(name)
+        if folder.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("/dev/shm and the temporary folder are one file system here")
+        yield folder
 
 
-def files(shelf: Path) -> list[str]:
-    return sorted(str(path.relative_to(shelf)) for path in shelf.rglob("*") if path.is_file())
+def made(path: Path, content: str) -> Path:
+    path.write_text(content)
+    return path
 
 
-def test_placing_twice_gives_the_same_link(shelf: Path, tmp_path: Path) -> None:
-    source = downloaded(tmp_path / "first", b"a film")
+def test_a_file_of_that_name_is_never_overwritten(tmp_path: Path, library: Path) -> None:
+    first, second = made(tmp_path / "first", "one"), made(tmp_path / "second", "two")
+    assert place(first, FILM) == (FILM, True)
+    assert place(second, FILM) == (SECOND, True)
+    assert [(library / name).read_text() for name in (FILM, SECOND)] == ["one", "two"]
+    assert [place(first, FILM), place(second, FILM)] == [(FILM, True), (SECOND, True)], "repeated after a crash"
+    assert len(list((library / FILM).parent.iterdir())) == 2
+
+
+def test_across_file_systems_it_is_copied_once(library: Path, elsewhere: Path) -> None:
+    first, second = made(elsewhere / "first", "one"), made(elsewhere / "second", "two")
+    os.utime(second, (1, 1))
     for _ in range(2):
-        assert library.place(source, FILM) == (FILM, True)
-    assert files(shelf) == [str(FILM)]
-    assert (shelf / FILM).samefile(source)
+        assert place(first, FILM) == (FILM, False)
+        assert place(second, FILM) == (SECOND, False)
+    assert [(library / name).read_text() for name in (FILM, SECOND)] == ["one", "two"]
+    assert len(list((library / FILM).parent.iterdir())) == 2
 
 
-def test_the_same_film_downloaded_anew_does_not_lie_there_twice(shelf: Path, tmp_path: Path) -> None:
-    library.place(downloaded(tmp_path / "first", b"a film"), FILM)
-    assert library.place(downloaded(tmp_path / "second", b"a film"), FILM) == (FILM, False)
-    assert files(shelf) == [str(FILM)]
-
-
-def test_another_film_of_that_name_gets_a_number(shelf: Path, tmp_path: Path) -> None:
-    library.place(downloaded(tmp_path / "first", b"a film"), FILM)
-    other = FILM.with_stem(f"{FILM.stem} (2)")
-    assert library.place(downloaded(tmp_path / "second", b"b film"), FILM) == (other, True)
-    assert files(shelf) == [str(other), str(FILM)]
-    assert (shelf / FILM).read_bytes() == b"a film"
+def test_the_same_film_downloaded_anew_does_not_lie_there_twice(tmp_path: Path, library: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    assert place(made(tmp_path / "first" / "film", "one"), FILM) == (FILM, True)
+    assert place(made(tmp_path / "second" / "film", "one"), FILM) == (FILM, False)
+    assert len(list((library / FILM).parent.iterdir())) == 1

@@ -1,5 +1,6 @@
 """The message contract: golden messages of every version stay readable, by every version."""
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field
 
 from apps.jobs import messages
@@ -121,3 +124,41 @@ def test_any_text_fits_into_a_header() -> None:
 def test_subjects_name_worker_and_kind() -> None:
     assert messages.subject("scout", "search") == "jobs.scout.search"
     assert messages.subject("scout", "search", messages.DEAD) == "dlq.scout.search"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_a_message_or_unreadable(data: bytes) -> None:
+    with contextlib.suppress(messages.Unreadable):
+        messages.decode(data)
+
+
+@given(st.dictionaries(st.sampled_from([*V1, "priority", "schema "]), JSON))
+def test_any_change_to_a_message_is_readable_or_unreadable(changes: dict[str, Any]) -> None:
+    with contextlib.suppress(messages.Unreadable):
+        read = messages.decode(json.dumps({**V1, **changes}).encode())
+        assert read.version >= 1
+        assert isinstance(read.payload, dict)
+
+
+@given(
+    st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), JSON),
+    st.text(st.characters(codec="ascii"), max_size=64),
+)
+def test_what_is_written_is_read_again(payload: dict[str, Any], request_id: str) -> None:
+    job = Job(
+        worker="scout", kind="search", user_id=7, payload=payload, request_id=request_id, created_at=datetime.now(UTC)
+    )
+    read = messages.decode(messages.encode(job))
+    assert (read.job_id, read.kind, read.user_id, read.request_id, read.payload) == (
+        job.pk, "search", 7, request_id, payload,
+    )  # fmt: skip

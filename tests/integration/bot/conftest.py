@@ -1,16 +1,16 @@
 """The bot in this process, talking with the demo's Telegram."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from apps.accounts.models import TelegramLink, User
+from apps.accounts.models import Channel, TelegramLink, User
 from tests.demo import Demo
 from tests.integration.bot.chat import Chat
-from tests.integration.jobs import kit
+from tests.notifier import working
 from tests.providers import providers
 
 __all__ = ["providers"]
@@ -52,23 +52,7 @@ def bot(start_bot: Callable[[], Any]) -> None:
 @pytest.fixture
 def notifier(telegram: Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A notifier in this process, on an empty queue, and the relay, which brings back what waits in its row."""
-    from apps.bot import delivery
-    from apps.jobs import broker, relay, streams
-    from apps.jobs.worker import Worker
-
-    monkeypatch.setattr(delivery, "SILENCE", 0.05)
-    broker.call(broker.declare())
-    for stream in streams.STREAMS:
-        broker.call(broker.purge(stream.name))
-    worker = Worker("notifier", 4, delays=kit.DELAYS, drain=5.0)
-    worker.start()
-    over = threading.Event()
-    relaying = threading.Thread(target=relay.Relay().run, args=(over,))
-    relaying.start()
-    yield
-    over.set()
-    relaying.join()
-    worker.stop()
+    yield from working(monkeypatch)
 
 
 @pytest.fixture
@@ -77,6 +61,7 @@ def link(telegram: Demo) -> Callable[..., Chat]:
 
     def linked(user: User, telegram_id: int = ALICE, **who: Any) -> Chat:
         TelegramLink.objects.create(user=user, telegram_id=telegram_id, chat_id=telegram_id, name=user.username)
+        Channel.objects.create(user=user, kind="telegram", confirmed_at=timezone.now())
         return Chat(telegram, telegram_id, **who)
 
     return linked

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from apps.accounts.models import AuditEntry, TelegramLink, User
+from apps.accounts.channels import carrying
+from apps.accounts.models import AuditEntry, Channel, Preference, Sending, TelegramLink, User
 from apps.bot import client, delivery
-from apps.bot.models import Delivery
 from apps.downloads import rows
 from apps.downloads.models import Download, Phase
 from apps.feed import push
@@ -27,8 +27,8 @@ Link = Callable[..., Chat]
 
 
 def telling() -> Job:
-    """The one job that brings a notification to Telegram."""
-    return Job.objects.get(kind="telegram")
+    """The job that brings the first notification to Telegram."""
+    return Job.objects.filter(kind="send").earliest("created_at")
 
 
 def ends(status: str = "Completed") -> Job:
@@ -70,37 +70,37 @@ def test_only_the_linked_get_a_job_and_it_is_nobody_s_own(telegram: Demo, link: 
     assert telling().user_id is None, "telling is not told"
     User.objects.filter(pk=alice.pk).update(is_active=False)
     push.notify(alice.pk, "test", "Hello")
-    assert Job.objects.filter(kind="telegram").count() == 1
+    assert Job.objects.filter(kind="send").count() == 1
 
 
 def test_what_is_undone_is_not_told(telegram: Demo, link: Link, alice: User) -> None:
     link(alice)
     with transaction.atomic():
         push.notify(alice.pk, "test", "Hello")
-        assert Job.objects.filter(kind="telegram").exists()
+        assert Job.objects.filter(kind="send").exists()
         transaction.set_rollback(True)
-    assert not Job.objects.filter(kind="telegram").exists()
+    assert not Job.objects.filter(kind="send").exists()
 
 
 def test_a_notification_is_told_once_however_often_its_job_runs(
     notifier: None, telegram: Demo, link: Link, alice: User
 ) -> None:
     link(alice)
-    event = push.notify(alice.pk, "test", "Hello")
-    ends()
+    push.notify(alice.pk, "test", "Hello")
+    job = ends()
     for _ in range(2):
-        jobs.enqueue("notifier", "telegram", {"event_id": event.pk})
-    until(lambda: Job.objects.filter(kind="telegram", status="Completed").count() == 3, what="all of them")
+        jobs.enqueue("notifier", "send", job.payload)
+    until(lambda: Job.objects.filter(kind="send", status="Completed").count() == 3, what="all of them")
     assert texts(telegram) == ["Hello"]
 
 
 def test_one_notification_has_one_job(telegram: Demo, link: Link, alice: User) -> None:
-    from apps.bot import notifying
-
     link(alice)
     event = push.notify(alice.pk, "test", "Hello")
-    notifying.carry(event)
-    assert telling().pk == uuid.uuid5(uuid.NAMESPACE_OID, f"notifier.telegram {event.pk}")
+    carrying.carry(event)
+    channel = Channel.objects.get(user=alice)
+    assert Job.objects.get().pk == uuid.uuid5(uuid.NAMESPACE_OID, f"notifier.send {channel.pk} for {event.pk}")
+    assert Sending.objects.get().event == event
 
 
 @pytest.mark.parametrize("fault", ["hang", "502"])
@@ -159,16 +159,36 @@ def test_who_blocked_the_bot_is_unlinked(notifier: None, telegram: Demo, link: L
     assert "blocked" in ends().result["dropped"]
     assert not TelegramLink.objects.exists()
     assert AuditEntry.objects.get().details["why"] == "the bot was blocked"
+    assert not Channel.objects.exists()
     push.notify(alice.pk, "test", "Hello again")
-    assert Job.objects.filter(kind="telegram").count() == 1
+    assert Job.objects.filter(kind="send").count() == 1
 
 
 def test_a_long_notification_comes_whole(notifier: None, telegram: Demo, link: Link, alice: User) -> None:
     link(alice)
     push.notify(alice.pk, "test", "🎬" * 5000)
-    ends()
+    result = ends().result
     assert "".join(texts(telegram)) == "🎬" * 5000
-    assert Delivery.objects.get().message_id == telegram.telegram_sent("sendMessage")[-1]["result"]["message_id"]
+    assert result["message_id"] == telegram.telegram_sent("sendMessage")[-1]["result"]["message_id"]
+
+
+def test_what_a_person_does_not_want_is_not_told_in_telegram(telegram: Demo, link: Link, alice: User) -> None:
+    link(alice)
+    Preference.objects.create(user=alice, kind="telegram", code="test")
+    push.notify(alice.pk, "test", "Hello")
+    assert not Job.objects.exists()
+
+
+def test_many_at_once_come_as_one_message_in_the_language_of_the_chat(
+    notifier: None, telegram: Demo, link: Link, alice: User
+) -> None:
+    link(alice)
+    TelegramLink.objects.filter(user=alice).update(language="fr")
+    with transaction.atomic():
+        for number in range(3):
+            push.notify(alice.pk, "test", f"<b>{number}</b>")
+    until(lambda: not Sending.objects.filter(sent_at=None).exists(), what="all being told")
+    assert texts(telegram) == ["3 choses se sont passées\n• <b>0</b>\n• <b>1</b>\n• <b>2</b>"]
 
 
 def test_a_silent_telegram_leaves_the_notifier_free_for_other_work(
@@ -179,14 +199,16 @@ def test_a_silent_telegram_leaves_the_notifier_free_for_other_work(
     telegram.misbehave("telegram", "hang", path_prefix="sendMessage")
     push.notify(alice.pk, "test", "first")
     until(lambda: tries(telegram) == 1, what="the first try")
-    until(lambda: delivery._door._silent, within=10, what="Telegram being known as silent")
+    until(lambda: delivery._door.silent, within=10, what="Telegram being known as silent")
     for number in range(20):
         push.notify(alice.pk, "test", f"more {number}")
     other = jobs.enqueue("notifier", "noop", {})
     until(lambda: Job.objects.get(pk=other.pk).status == "Completed", what="the other job")
     assert tries(telegram) < 10, "it did not wait behind twenty time-outs"
     telegram.behave()
-    until(lambda: Delivery.objects.count() >= 20, within=60, what="everything being delivered")
+    until(lambda: not Sending.objects.filter(sent_at=None).exists(), within=60, what="everything being delivered")
+    whole = "\n".join(texts(telegram))
+    assert all(f"more {number}" in whole.splitlines() or f"• more {number}" in whole for number in range(20))
 
 
 def test_thirty_messages_a_second_are_the_most(telegram: Demo, link: Link, alice: User) -> None:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from sokoul.demo import keys
+from tests.audited import assert_audited
 from tests.integration.bot.chat import Chat, french
 from tests.product import Product
 from tests.waiting import until
@@ -57,6 +58,7 @@ def test_search_choose_download_and_hear_of_it_by_chat_only(product: Product) ->
     alice.wait(found, chosen)
     ended = alice.wait(found, "In your library", 60)
     assert chosen in ended["text"]
+    assert_audited("alice")
     until(
         lambda: "“The Last Night Tram” is in your library." in [m["text"] for m in alice.messages()], 20, "a word of it"
     )

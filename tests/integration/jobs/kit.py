@@ -23,7 +23,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20.0, what: str = ""
 
 
 def register() -> None:
-    """`test.touch` makes the file `path`; `test.sleep` does it, then sleeps `seconds` unless the file `release` is there."""
+    """`test.hold` waits until it is released, `test.effect` writes a row, `test.die` kills its worker."""
     from pathlib import Path
 
     from pydantic import BaseModel
@@ -44,11 +44,16 @@ def register() -> None:
         Event.objects.create(type="test.effect", data={"job_id": str(job.id)})
         return {"pid": os.getpid()}
 
-    class Die(BaseModel):
+    class Nothing(BaseModel):
         pass
 
-    @handler("scout", "test.die", Die)
-    def die(payload: Die, job: Running) -> None:
+    @handler("scout", "test.effect", Nothing)
+    def effect(payload: Nothing, job: Running) -> None:
+        """Has an effect that can be counted."""
+        Event.objects.create(type="test.effect", data={"job_id": str(job.id)})
+
+    @handler("scout", "test.die", Nothing)
+    def die(payload: Nothing, job: Running) -> None:
         """Takes its whole process along, as a crash in a C library does."""
         os.kill(os.getpid(), 9)
 

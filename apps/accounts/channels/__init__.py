@@ -1,0 +1,1 @@
+"""How a person is told of what happened: by Telegram, by mail, to a webhook of theirs, or by whatever Apprise speaks."""

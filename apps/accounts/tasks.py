@@ -1,0 +1,53 @@
+"""What the notifier runs for this app."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from apps.jobs.registry import Running, failed, handler
+
+# Every worker loads this module, and only the notifier needs what sends.
+
+
+class ChannelPayload(BaseModel):
+    """Jobs `notifier.send`, `notifier.test` and `notifier.confirm`."""
+
+    channel_id: int
+
+
+@handler("notifier", "send", ChannelPayload)
+def send(payload: ChannelPayload, job: Running) -> dict[str, Any]:
+    from apps.accounts.channels import sending
+
+    return sending.send(payload.channel_id, job)
+
+
+@failed("notifier", "send")
+def unsent(payload: ChannelPayload, job: Running, reason: str) -> str:
+    """Nobody is notified of a notification that did not arrive: the web shows it anyway."""
+    from apps.accounts.channels import sending
+
+    sending.unsent(payload.channel_id, job.id, reason)
+    return ""
+
+
+@handler("notifier", "test", ChannelPayload)
+def try_out(payload: ChannelPayload, job: Running) -> dict[str, Any]:
+    from apps.accounts.channels import sending
+
+    return sending.try_out(payload.channel_id, job)
+
+
+@handler("notifier", "confirm", ChannelPayload)
+def confirm(payload: ChannelPayload, job: Running) -> dict[str, Any]:
+    from apps.accounts.channels import sending
+
+    return sending.confirm(payload.channel_id)
+
+
+@failed("notifier", "confirm")
+def unconfirmed(payload: ChannelPayload, job: Running, reason: str) -> str:
+    from apps.accounts.channels import sending
+
+    sending.unconfirmed(payload.channel_id, reason)
+    return ""

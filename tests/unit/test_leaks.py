@@ -1,0 +1,37 @@
+"""The search for secrets finds them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.leaks import assert_tight, leaks, secrets_of
+
+ENVIRONMENT = {
+    "TMDB_API_KEY": "first-key-of-two,second-key-of-two",
+    "JWT_SECRET": "the line that signs\nthe line before",
+    "JWT_SECRET_FILE": "/run/secrets/jwt",
+    "DATABASE_URL": "postgresql://sokoul:a-database-password@127.0.0.1:1/sokoul_db",
+    "NATS_URL": "nats://a-nats-token@127.0.0.1:2",
+    "PORT": "3000",
+}
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ"  # pragma: allowlist secret
+
+
+def test_what_counts_as_a_secret() -> None:
+    assert secrets_of(ENVIRONMENT) == {
+        "first-key-of-two", "second-key-of-two", "the line that signs", "the line before", "a-database-password",
+        "a-nats-token",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ['{"url": "nats://a-nats-token@x"}', "key=second-key-of-two", f"Bearer {TOKEN}"])
+def test_a_planted_secret_is_found(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "web.log"
+    log.write_text(f"all is well\n{line}\n")
+    assert leaks([log.read_text()], secrets_of(ENVIRONMENT)) == [line]
+    with pytest.raises(AssertionError, match="secrets in logs"):
+        assert_tight([log], ENVIRONMENT)
+
+
+def test_what_is_masked_is_no_find() -> None:
+    assert leaks([f"Bearer {TOKEN[:10]}", "postgresql://sokoul:***@127.0.0.1"], secrets_of(ENVIRONMENT)) == []
