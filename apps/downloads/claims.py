@@ -57,7 +57,9 @@ def take(hunter: str, limit: int) -> list[Claim]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
         locked = _lock_free_swarms()
-        return locked and _claims(
+        if not locked:
+            return []
+        return _claims(
             f"""UPDATE downloads SET hunter = %(hunter)s, fence = fence + 1,
                     lease_until = now() + make_interval(secs => %(lease)s)
                 WHERE id IN (
