@@ -4,6 +4,7 @@
 """
 
 import random
+import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -159,6 +160,43 @@ class Seeder:
     def close(self) -> None:
         self._handles.clear()
         del self._session
+
+
+class Hashless:
+    """A peer on the way to the seeder's port that keeps back the hashes of a v2 torrent's pieces (message 22 of BEP 52)."""
+
+    def __init__(self, port: int) -> None:
+        self._behind = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # closed
+            while True:
+                client, _ = self._listener.accept()
+                seeder = socket.create_connection(("127.0.0.1", self._behind))
+                Thread(target=self._pass_on, args=(client, seeder), daemon=True).start()
+                Thread(target=self._answer, args=(seeder, client), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError), source, sink:
+            while data := source.recv(65536):
+                sink.sendall(data)
+
+    def _answer(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError, ValueError), source.makefile("rb") as stream, sink:
+            sink.sendall(stream.read(68))  # the handshake
+            while length := stream.read(4):
+                message = stream.read(int.from_bytes(length))
+                if message[:1] != b"\x16":
+                    sink.sendall(length + message)
 
 
 @dataclass

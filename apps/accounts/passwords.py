@@ -1,11 +1,19 @@
 """Argon2id at a memory cost that survives many logins at once."""
 
+import ctypes
 import threading
+from contextlib import suppress
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 AT_ONCE = 4
 _slots = threading.BoundedSemaphore(AT_ONCE)
+_MMAP_THRESHOLD = -3  # malloc.h of glibc
+
+# Once a large block was freed, glibc takes the next ones from the thread's own heap, which keeps them: every thread that ever
+# hashed a password would hold 19 MiB for good. A threshold that is set stays: what is larger goes back to the system.
+with suppress(AttributeError):  # another C library, with other habits
+    ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)
 
 
 class Argon2Hasher(Argon2PasswordHasher):

@@ -37,6 +37,7 @@ _COLUMNS = """id, user_id, media_id, swarm, phase, removal, fence, magnet,
     coalesce(extract(epoch FROM now() - completed_at), 0)::float8, request_id,
     coalesce((SELECT octet_length(metainfo) > 0 FROM torrent_states WHERE download_id = downloads.id), false)"""
 _NEEDS_HUNTER = "(phase = ANY(%(owned)s) OR removal <> '') AND swarm <> ''"
+_FREE = "(lease_until IS NULL OR lease_until < now())"
 
 
 def _claims(sql: str, **values: Any) -> list[Claim]:
@@ -46,24 +47,42 @@ def _claims(sql: str, **values: Any) -> list[Claim]:
 
 
 def take(hunter: str, limit: int) -> list[Claim]:
-    """Claim downloads that nobody holds; never one whose swarm another living hunter holds."""
+    """Claim downloads that nobody holds; never one whose swarm another living hunter holds.
+
+    Rows of one swarm are taken together or not at all. The statement that takes them sees only what was committed before it;
+    so all of them are locked first, and a swarm of which somebody is just writing a row, its owner's renewal perhaps, waits
+    for the next look.
+    """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
+        locked = _lock_free_swarms()
+        if not locked:
+            return []
         return _claims(
             f"""UPDATE downloads SET hunter = %(hunter)s, fence = fence + 1,
                     lease_until = now() + make_interval(secs => %(lease)s)
                 WHERE id IN (
                     SELECT id FROM downloads d
-                    WHERE {_NEEDS_HUNTER} AND (lease_until IS NULL OR lease_until < now())
+                    WHERE {_NEEDS_HUNTER} AND {_FREE} AND id = ANY(%(locked)s)
                       AND NOT EXISTS (
-                          SELECT 1 FROM downloads o WHERE o.swarm = d.swarm AND o.hunter <> %(hunter)s
-                            AND o.lease_until >= now() AND o.id <> d.id)
-                    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+                          SELECT 1 FROM downloads o WHERE o.swarm = d.swarm AND o.id <> d.id
+                            AND (o.hunter <> %(hunter)s AND o.lease_until >= now() OR o.id <> ALL(%(locked)s)))
+                    ORDER BY id LIMIT %(limit)s)
                 RETURNING {_COLUMNS}""",  # noqa: S608 - constants only
             hunter=hunter,
             limit=limit,
+            locked=locked,
         )
+
+
+def _lock_free_swarms() -> list[int]:
+    """Ids of the rows of every swarm that has something free, as far as nobody else has them locked."""
+    sql = f"""SELECT id FROM downloads WHERE swarm IN (SELECT swarm FROM downloads WHERE {_NEEDS_HUNTER} AND {_FREE})
+        ORDER BY id FOR UPDATE SKIP LOCKED"""  # noqa: S608 - constants only
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"owned": [str(phase) for phase in OWNED]})
+        return [row[0] for row in cursor.fetchall()]
 
 
 def renew(hunter: str) -> list[Claim]:

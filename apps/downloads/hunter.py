@@ -7,7 +7,7 @@ a person is one UPDATE, a crash costs what was not saved, and another hunter tak
 import threading
 import time
 import uuid
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -38,6 +38,7 @@ RESUME_EVERY = 60.0  # seconds between saves of resume data (SPEC 9)
 SMALL_RESUME = 256 << 10  # bytes of resume data that may be saved as often as the rows, so that a crash costs less
 POLL = 0.2  # seconds that the engine may wait for something to happen
 STOP_SECONDS = 20.0
+LATE_PROBES = 5  # times that looking at a film may take too long, as it does while this process is frozen
 UNFINISHED = (Phase.QUEUED, Phase.METADATA, Phase.DOWNLOADING)
 UNREACHABLE = "Tracker unreachable, retrying…"
 
@@ -65,6 +66,7 @@ class Hunter:
         self._swarms: dict[str, Swarm] = defaultdict(Swarm)
         self._filing = ThreadPoolExecutor(2, thread_name_prefix="filing")
         self._filed: dict[int, Future[None]] = {}
+        self._late: Counter[int] = Counter()  # filings that came to no end in time, by download
         self._readers = Readers(engine)
         self._told: deque[events.EngineEvent] = deque()
         self._due: dict[str, float] = {}
@@ -262,6 +264,10 @@ class Hunter:
             self._fail_one(claim, error.message)
         except (DatabaseError, InterfaceError):
             return  # tried again at the next look
+        except TimeoutError as error:
+            self._late[claim.id] += 1
+            if self._late[claim.id] == LATE_PROBES:
+                self._fail_one(claim, f"Filing failed: {error.strerror}.")
         except OSError as error:
             self._fail_one(claim, "Disk full" if self._disk.is_full(error) else f"Filing failed: {error.strerror}.")
         else:

@@ -1,5 +1,6 @@
 """Filing: from a finished torrent to files that people find, by hard link, under names made from the title."""
 
+import errno
 import filecmp
 import json
 import os
@@ -50,15 +51,22 @@ def folder_of(swarm: str) -> Path:
 
 
 def probe(file: Path) -> dict[str, Any] | None:
-    """What the file holds, None when it is no video. In a process of its own: strangers made this file."""
+    """What the file holds, None when it is no video. In a process of its own: strangers made this file.
+
+    Raises OSError where it cannot be read, and where the answer took so long that it says nothing of the file (a hunter that
+    was frozen meanwhile). One whose decoding never ends exhausts its processor time long before that, and is no video.
+    """
+    file.open("rb").close()
     command = [sys.executable, "-m", "apps.downloads.probe", str(file)]
     try:
         answer = subprocess.run(  # noqa: S603 - a list, no shell
             command, capture_output=True, timeout=PROBE_SECONDS, check=False, stdin=subprocess.DEVNULL
         )
         found = json.loads(answer.stdout or b"null")
-    except (subprocess.TimeoutExpired, json.JSONDecodeError):
+    except json.JSONDecodeError:
         return None
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from error
     return found if isinstance(found, dict) else None
 
 

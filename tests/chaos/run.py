@@ -50,7 +50,8 @@ async def broken(life: Life) -> report.Report:
     await probing
     await life.quieten()
     case = Case(life.ledger.operations, faults.inflicted, await evidence.look(life.house), life.readers, before)
-    (life.folder / "case.json").write_bytes(orjson.dumps(case, default=_written))
+    known = {"case": case, "answered": probes.successes}
+    (life.folder / "case.json").write_bytes(orjson.dumps(known, default=_written))
     return await _judged(life, case, report.times(case, probes, began, ended))
 
 

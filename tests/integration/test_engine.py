@@ -27,7 +27,7 @@ from apps.downloads.engine.session import Engine
 from apps.downloads.engine.settings import EngineSettings
 from sokoul.errors import PermanentError
 from tests import engine_process
-from tests.swarm import KINDS, Swarm, content
+from tests.swarm import KINDS, Hashless, Swarm, content
 
 SETTINGS = EngineSettings(listen_interfaces="127.0.0.1:0", progress_interval=0.1)
 Told = TypeVar("Told", bound=EngineEvent)
@@ -175,6 +175,25 @@ def test_what_reached_the_disk_after_the_last_save_is_checked_and_not_downloaded
     assert (tmp_path / "Film/film.mkv").read_bytes() == FILM
     poll_until(engine, lambda _: engine.progress()["film"].state == "seeding")
     assert 500_000 <= engine.progress()["film"].received <= 500_000 + 4 * (64 << 10)
+
+
+def test_holes_of_a_v2_file_are_not_taken_for_its_data(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    """Killed before anything was saved, with metadata that came from peers and so without the hashes of the pieces. Where those
+    are late, libtorrent's own check of the file ends in fetching everything again, or in banning the seeder."""
+    torrent = swarm.share("film.mkv", FILM, kind="v2")
+    metainfo = b"d4:info" + lt.load_torrent_buffer(torrent).ti.info_section() + b"e"
+    late = Hashless(swarm.seeder.port)
+    swarm.tracker.peers[:] = [late.port]
+    with (tmp_path / "film.mkv").open("wb") as file:
+        for piece in range(0, len(FILM), 3 * (64 << 10)):  # every third
+            file.seek(piece)
+            file.write(FILM[piece : piece + (64 << 10)])
+    engine.add("film", folder=tmp_path, magnet=swarm.magnet(torrent), torrent=metainfo)
+    poll_until(engine, lambda told: Finished("film") in told)
+    assert (tmp_path / "film.mkv").read_bytes() == FILM
+    poll_until(engine, lambda _: engine.progress()["film"].state == "seeding")
+    assert engine.progress()["film"].received < len(FILM) * 0.7, "what was on disk was not fetched again"
+    late.close()
 
 
 def test_removing_while_resume_data_is_saved_ends_in_removed(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import libtorrent as lt
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.downloads import claims, rows, services
+from apps.downloads import claims, hunter, library, rows, services
 from apps.downloads.hunter import TICK
 from apps.downloads.library import folder_of
 from apps.downloads.models import Download, LibraryFile, Phase, TorrentState
@@ -308,6 +308,54 @@ def test_who_lost_the_lease_cannot_write(alice: User) -> None:
     assert Download.objects.get(pk=download.pk).bytes_done == 0
     claims.write_progress([{"id": download.pk, "fence": second.fence, "reason": "", "moved": True, **numbers}])
     assert Download.objects.get(pk=download.pk).bytes_done == 7
+
+
+def test_a_swarm_is_not_torn_apart_while_its_owner_renews(alice: User, bob: User) -> None:
+    """Seen: the renewal of one row was under way, so another hunter took the other one alone, and removed the files of both."""
+    media = make_media()
+    lapsed = timezone.now() - timedelta(seconds=1)
+    mine = {
+        "media": media,
+        "phase": Phase.SEEDING,
+        "status": "Completed",
+        "swarm": "ef" * 20,
+        "hunter": "slow",
+        "lease_until": lapsed,
+    }
+    first, second = (Download.objects.create(user=user, **mine) for user in (alice, bob))
+    renewing = connections.create_connection("default")
+    try:
+        renewing.set_autocommit(False)
+        with renewing.cursor() as cursor:
+            cursor.execute("UPDATE downloads SET lease_until = now() + interval '1 minute' WHERE id = %s", [second.pk])
+        assert claims.take("eager", 10) == [], "the owner may be alive"
+        renewing.commit()
+    finally:
+        renewing.close()
+    assert claims.take("eager", 10) == [], "it is"
+    Download.objects.update(lease_until=lapsed)
+    assert {claim.id for claim in claims.take("eager", 10)} == {first.pk, second.pk}
+
+
+def test_a_film_that_was_looked_at_for_too_long_is_looked_at_again(
+    demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hunter that was frozen for half a minute must not take a film for none."""
+    monkeypatch.setattr(hunter, "LATE_PROBES", 10**9)
+    with monkeypatch.context() as late, hunting():
+        late.setattr(library, "PROBE_SECONDS", 0.001)
+        download = reaches(wish(alice, make_media(), film(demo).magnet), Phase.FILING)
+        late.undo()
+        reaches(download, Phase.SEEDING)
+
+
+def test_a_film_that_is_always_looked_at_for_too_long_fails_in_words(
+    demo: Demo, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "PROBE_SECONDS", 0.001)
+    with hunting():
+        download = reaches(wish(alice, make_media(), film(demo).magnet), Phase.FAILED)
+    assert download.reason == "Filing failed: Connection timed out."
 
 
 def test_one_swarm_never_has_two_hunters(alice: User, bob: User) -> None:

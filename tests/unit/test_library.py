@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from apps.downloads.library import place
+from apps.downloads.library import place, probe
 from sokoul.env import ENV
 
 FILM = PurePosixPath("Movies", "Film (2021)", "Film (2021) - 1080p.mkv")
@@ -60,3 +60,14 @@ def test_the_same_film_downloaded_anew_does_not_lie_there_twice(tmp_path: Path, 
     assert place(made(tmp_path / "first" / "film", "one"), FILM) == (FILM, True)
     assert place(made(tmp_path / "second" / "film", "one"), FILM) == (FILM, False)
     assert len(list((library / FILM).parent.iterdir())) == 1
+
+
+def test_only_a_file_that_was_looked_at_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = tmp_path / "film.mp4"
+    text.write_text("no film")
+    assert probe(text) is None
+    with pytest.raises(FileNotFoundError):
+        probe(tmp_path / "gone.mp4")
+    monkeypatch.setattr("apps.downloads.library.PROBE_SECONDS", 0.001)
+    with pytest.raises(TimeoutError):
+        probe(text)

@@ -33,6 +33,8 @@ class Addition:
                 source = _resumed(resume, fresh, folder)
             except (RuntimeError, ValueError) as error:
                 rejected = str(error)
+        if source is fresh:
+            _offer_what_is_written(fresh, folder)
         return cls(source, folder, urls, rejected)
 
     def params(self, trackers: list[str], *, paused: bool) -> lt.add_torrent_params:
@@ -58,6 +60,20 @@ def _fresh(magnet: str | None, torrent: bytes | None) -> tuple[lt.add_torrent_pa
     if link is None:
         raise PermanentError("A download needs a magnet link or a .torrent file.", code="bad_magnet")
     return lt.parse_magnet_uri(link.canonical()), urls
+
+
+def _offer_what_is_written(fresh: lt.add_torrent_params, folder: Path) -> None:
+    """Without resume data libtorrent checks the files by itself, which for a v2 torrent it does badly.
+
+    Metadata that came from peers lacks the hashes of the pieces. Where these come later than the first piece, libtorrent has
+    taken the holes of a sparse file for data by then: it fetches everything again, or blames what does not fit on the peer and
+    bans it, and nothing ever comes again from the one seeder. So it is told what was written, and checks that as if it had
+    just come.
+    """
+    v1, _ = hashes(fresh.info_hashes)
+    if fresh.ti is not None and not v1:
+        fresh.have_pieces = [False] * fresh.ti.num_pieces()
+        remains.offer(fresh, fresh.ti, folder)
 
 
 def _resumed(resume: bytes, fresh: lt.add_torrent_params, folder: Path) -> lt.add_torrent_params:
