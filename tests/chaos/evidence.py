@@ -33,7 +33,11 @@ QUERIES = {
     "favorites": "SELECT user_id, media_id FROM favorites",
     "watches": "SELECT user_id, media_id, position FROM watch_history",
     "events": "SELECT id, user_id, type, data FROM events ORDER BY id",
-    "deliveries": "SELECT event_id, message_id FROM telegram_deliveries",
+    "sendings": """SELECT s.event_id, c.user_id, s.sent_at IS NOT NULL AS sent FROM sendings s JOIN channels c ON c.id = s.channel_id
+        WHERE c.kind = 'telegram'""",
+    "messages": """SELECT c.user_id, (j.result->>'message_id')::bigint AS message_id FROM jobs j
+        JOIN channels c ON c.id = (j.payload->>'channel_id')::bigint
+        WHERE j.worker = 'notifier' AND j.kind = 'send' AND j.result ? 'message_id'""",
     "links": "SELECT user_id, chat_id, extract(epoch FROM linked_at)::float8 AS linked_at FROM telegram_links",
 }
 # Autovacuum and the like are PostgreSQL's own; so is this connection.
@@ -102,6 +106,7 @@ async def unfinished(url: str) -> dict[str, int]:
     sql = """SELECT 'jobs', count(*) FROM jobs WHERE status IN ('Pending', 'Running')
         UNION ALL SELECT 'downloads', count(*) FROM downloads WHERE status IN ('Pending', 'Running')
         UNION ALL SELECT 'dead letters', count(*) FROM jobs WHERE status = 'Failed' AND published_at IS NULL
+        UNION ALL SELECT 'notifications', count(*) FROM sendings WHERE sent_at IS NULL
         UNION ALL SELECT 'leases', count(*) FROM downloads WHERE phase = 'seeding' AND (lease_until IS NULL OR lease_until < now())"""
     async with await psycopg.AsyncConnection.connect(url, connect_timeout=5) as link:
         rows = await (await link.execute(sql)).fetchall()

@@ -256,37 +256,36 @@ def dead_letters_are_the_poison(case: Case) -> Violations:
 
 
 def notifications_reached_telegram(case: Case) -> Violations:
-    """Who is linked got each notification at least once."""
-    chats = {row["user_id"]: row["chat_id"] for row in case.rows("links")}
-    delivered = {row["event_id"]: row["message_id"] for row in case.rows("deliveries")}
-    sent = {(call["params"].get("chat_id"), (call["result"] or {}).get("message_id")) for call in case.seen.sent}
-    there = {(int(chat), message) for chat, message in sent if chat is not None}
-    found = []
-    for event in case.rows("events"):
-        if event["type"] != "notification" or event["user_id"] not in chats:
-            continue
-        if event["id"] not in delivered:
-            found.append(f"notification {event['id']} did not go to Telegram")
-        elif (chats[event["user_id"]], delivered[event["id"]]) not in there:
-            found.append(f"notification {event['id']} counts as sent to Telegram, which knows nothing of it")
-    return found
+    """Who is linked got each notification at least once; several may come in one message."""
+    linked = {row["user_id"] for row in case.rows("links")}
+    sent = {row["event_id"]: row["sent"] for row in case.rows("sendings")}
+    due = [row["id"] for row in case.rows("events") if row["type"] == "notification" and row["user_id"] in linked]
+    found = [f"notification {number} did not go to Telegram" for number in due if not sent.get(number)]
+    unknown = _noted(case) - _taken(case)
+    return found + [f"Telegram knows nothing of message {number} in chat {chat}" for chat, number in sorted(unknown)]
 
 
 def telegram_repeats(case: Case) -> int:
-    """Notifications that were sent again because the answer to their sending was lost: counted, and no violation."""
-    noted = {(chat, row["message_id"]) for row in case.rows("deliveries") for chat in _chat_of(case, row["event_id"])}
-    sent = {(int(call["params"]["chat_id"]), call["result"]["message_id"]) for call in case.seen.sent if _is_news(call)}
-    return len(sent - noted)
+    """Messages that Telegram took and we do not know of, because the answer to their sending was lost: they went again, which is
+    counted and no violation. What was said before the first notification was the talk that linked the person."""
+    noted = _noted(case)
+    first = {chat: min(number for where, number in noted if where == chat) for chat, _ in noted}
+    return sum(number >= first.get(chat, number + 1) for chat, number in _taken(case) - noted)
 
 
-def _chat_of(case: Case, event_id: int) -> list[int]:
-    owners = {row["id"]: row["user_id"] for row in case.rows("events")}
-    return [row["chat_id"] for row in case.rows("links") if row["user_id"] == owners.get(event_id)]
+def _chats(case: Case) -> dict[int, int]:
+    return {row["user_id"]: row["chat_id"] for row in case.rows("links")}
 
 
-def _is_news(call: dict[str, Any]) -> bool:
-    """News of a title begin with its name; answers to commands do not."""
-    return bool(call["result"]) and str(call["params"].get("text", "")).startswith("“")
+def _noted(case: Case) -> set[tuple[int, int]]:
+    """(chat, message) of every notification that counts as sent."""
+    chats = _chats(case)
+    return {(chats[row["user_id"]], row["message_id"]) for row in case.rows("messages") if row["user_id"] in chats}
+
+
+def _taken(case: Case) -> set[tuple[int, int]]:
+    """(chat, message) of everything that Telegram took."""
+    return {(int(call["params"]["chat_id"]), call["result"]["message_id"]) for call in case.seen.sent if call["result"]}
 
 
 # --- nothing is stranded ------------------------------------------------------------------------------------------------

@@ -28,7 +28,9 @@ FIRST_TELEGRAM_ID = 1000
 @dataclass(frozen=True)
 class Settings:
     """Seconds, but for `seed`, `people`, `films` and `disk_mib`. `gap` lies between the beginnings of two faults, `pause` between
-    two operations of one person. `timed`: whether the bars for recovery count, which say nothing of a machine full of tests."""
+    two operations of one person. `timed`: whether the bars for recovery count, which say nothing of a machine full of tests.
+    `linked`: whether people use Telegram, which may be told of the last notification a minute later.
+    """
 
     seed: int
     seconds: float
@@ -36,6 +38,7 @@ class Settings:
     people: int = 5
     films: int = 6
     timed: bool = True
+    linked: bool = True
     pause: float = 0.4
     hunter_lease: int = 20  # the product's own defaults
     job_lease: int = 30
@@ -77,7 +80,8 @@ class Life:
         self.people = [Person(self._api, f"person{n}", contents, seed) for n in range(1, self.settings.people + 1)]
         for number, person in enumerate(self.people):
             await person.settle_in(self.settings.films)
-            await person.link_telegram(FIRST_TELEGRAM_ID + number, self.house.demo)
+            if self.settings.linked:
+                await person.link_telegram(FIRST_TELEGRAM_ID + number, self.house.demo)
         self._admin = Admin(self._api, "admin", contents, seed, ADMIN_PASSWORD)
         await self._admin.sign_in()
         self._listen()

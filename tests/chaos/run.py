@@ -27,9 +27,9 @@ from tests.chaos.probes import Probes
 
 T = TypeVar("T")
 Tell = Callable[[str], None]
-SMOKE = Settings(
-    seed=1, seconds=22, gap=1.7, people=3, films=2, timed=False, hunter_lease=6, job_lease=8
-)  # for `make test`
+SMOKE = Settings(  # for `make test`
+    seed=1, seconds=22, gap=1.7, people=3, films=2, timed=False, linked=False, hunter_lease=6, job_lease=8
+)
 
 
 async def broken(life: Life) -> report.Report:

@@ -127,7 +127,8 @@ def well() -> Case:
             told(14, "message", {"text": "for bob"}, 2),
         ],
         "links": [{"user_id": 1, "chat_id": 1000, "linked_at": 90}],
-        "deliveries": [{"event_id": 12, "message_id": 55}],
+        "sendings": [{"event_id": 12, "user_id": 1, "sent": True}],
+        "messages": [{"user_id": 1, "message_id": 55}],
     }
     seen = Seen(
         rows=rows,
@@ -196,7 +197,8 @@ PLANTED: list[tuple[str, Any]] = [
     ("dead_letters_are_the_poison", seen(letters=[Letter(1, "", "gibberish")])),
     ("dead_letters_are_the_poison", seen(letters=[Letter(n, "j3", "{}") for n in (2, 3)] + [Letter(1, "", "gibberish")])),
     ("dead_letters_are_the_poison", lambda case: case.seen.letters.append(Letter(3, "j1", "{}"))),
-    ("notifications_reached_telegram", remove("deliveries")),
+    ("notifications_reached_telegram", remove("sendings")),
+    ("notifications_reached_telegram", change("sendings", sent=False)),
     ("notifications_reached_telegram", seen(sent=[])),
     ("streams_are_empty", seen(streams={"JOBS": {"messages": 1, "waiting": {}}})),
     ("streams_are_empty", seen(streams={"JOBS": {"messages": 0, "waiting": {"hunter": 2}}})),
