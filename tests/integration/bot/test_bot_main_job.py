@@ -107,7 +107,7 @@ def test_sigterm_ends_a_bot_whose_telegram_is_frozen_within_seconds(product: Pro
     assert time.monotonic() - begun < 12
     product.demo.behave()
     product.start("bot")
-    until(lambda: "You have no jobs" in alice.messages()[-1]["text"], 20, "the answer, by the next bot")
+    until(lambda: "You have no jobs" in alice.messages()[-1]["text"], 60, "the answer, by the next bot")
 
 
 def test_a_bot_with_a_bad_token_lives_and_the_notifier_works(product: Product) -> None:
