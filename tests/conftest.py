@@ -18,6 +18,15 @@ def _running(name: str) -> Iterator[str]:
     servers.SERVERS[name].stop()
 
 
+@pytest.fixture(autouse=True)
+def secrets_as_configured() -> Iterator[None]:
+    """What a test has rotated, the next one must not sign with: secrets are remembered for half a minute."""
+    from sokoul import env
+
+    yield
+    env.reread()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """URL of the session's PostgreSQL; the tests' own database beside it is made by `django_db_setup`."""

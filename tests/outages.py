@@ -31,9 +31,7 @@ def broken(component: str, how: str) -> Iterator[None]:
             connection.close()
             connection.close_pool()  # this process's own connections died as well
         return
-    pids = _family(process_of(component).pid)
-    for pid in pids:
-        _signal(pid, signal.SIGSTOP)
+    pids = _frozen(process_of(component).pid)
     try:
         yield
     finally:
@@ -41,9 +39,11 @@ def broken(component: str, how: str) -> Iterator[None]:
             _signal(pid, signal.SIGCONT)
 
 
-def _family(pid: int) -> list[int]:
+def _frozen(pid: int) -> list[int]:
+    """The process and its children, all stopped: first the parent, which could make another child meanwhile."""
+    _signal(pid, signal.SIGSTOP)
     children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
-    return [pid, *(member for child in children for member in _family(int(child)))]
+    return [pid, *(member for child in children for member in _frozen(int(child)))]
 
 
 def _signal(pid: int, number: int) -> None:

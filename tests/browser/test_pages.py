@@ -237,7 +237,7 @@ def test_the_buttons_of_a_running_download(product: Product, demo: Demo, page: P
 def test_the_page_finds_its_way_back_to_a_server_that_was_killed(
     product: Product, demo: Demo, page: Page, watched: Watched
 ) -> None:
-    watched.expected = ["ERR_CONNECTION_REFUSED", "WebSocket", "503"]
+    watched.expected = ["ERR_CONNECTION_REFUSED", "WebSocket", "503", "htmx:"]  # what was asked when the server died
     demo.set_rate(400_000)
     product.start()
     register(page)

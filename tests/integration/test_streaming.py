@@ -211,7 +211,7 @@ class Slow:
         self.size = size
         self.download, _ = services.start(user.pk, make_media("Slow").pk, magnet=self.content.magnet)
         self.token = token_of(user)
-        until(lambda: self.row.phase == Phase.DOWNLOADING and self.row.progress > 0, 20, "the first progress")
+        until(lambda: self.row.phase == Phase.DOWNLOADING and self.row.progress > 0, 60, "the first progress")
         state = TorrentState.objects.get(pk=self.download.pk)
         self.path = f"/downloads/{self.download.pk}/files/{state.files[0]['index']}/stream"
 
