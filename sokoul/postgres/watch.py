@@ -6,6 +6,7 @@ new connection. A slow statement goes on then; without an answer every waiting c
 again everybody is refused at once.
 """
 
+import atexit
 import os
 import socket
 import threading
@@ -44,6 +45,7 @@ class Watch:
         self._number = 0
         self._away = False
         self._thread: threading.Thread | None = None
+        self._over = threading.Event()
 
     @property
     def away(self) -> bool:
@@ -64,6 +66,7 @@ class Watch:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="database-watch", daemon=True)
                 self._thread.start()
+                atexit.register(self._end)
             return self._number
 
     def end(self, number: int) -> None:
@@ -79,12 +82,17 @@ class Watch:
         return not away
 
     def _run(self) -> None:
-        while True:
-            time.sleep(LOOK)
+        while not self._over.wait(LOOK):
             try:
                 self._look()
             except Exception:
                 log.exception("the watch over PostgreSQL failed once")
+
+    def _end(self) -> None:
+        """A thread that is within libpq while the interpreter is taken down may take the process along."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(ANSWER + LOOK)
 
     def _look(self) -> None:
         if self._away or self._waiting_for(PATIENCE):
