@@ -16,6 +16,7 @@ from apps.jobs.models import Job, Status
 from sokoul.errors import PermanentError
 from tests.cast import Api
 from tests.factories import PASSWORD, make_user
+from tests.waiting import until
 
 CALLS = [
     ("get", "/admin/users", None, 200),
@@ -143,7 +144,8 @@ def test_a_dead_letter_is_replayed_once_and_noted(api: Clients, dead: Callable[.
     assert (answer.status_code, answer.json()) == (200, {"sequence": sequence, "job_id": str(job.pk)})
     job.refresh_from_db()
     assert (job.status, job.attempts) == (Status.PENDING, 0)
-    assert broker.call(broker.extent(streams.JOBS)).messages == 1
+    published = until(lambda: broker.call(broker.extent(streams.JOBS)).messages, what="the job's publication")
+    assert published == 1
     assert deadletters.count() == 0
     assert api(admin).post(f"/admin/dlq/{sequence}/replay").status_code == 404
     entry = AuditEntry.objects.get(action="dlq.replayed")
