@@ -1,18 +1,18 @@
 """Whose request it is: the peer's address, or what a trusted proxy says of it."""
 
 import ipaddress
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.http import HttpRequest, HttpResponse
 
 from sokoul.env import ENV
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class HasMeta(Protocol):
-    """Django's request and REST framework's alike."""
-
-    @property
-    def META(self) -> dict[str, str]: ...
+_current: ContextVar[str | None] = ContextVar("client_ip", default=None)
 
 
 def parse(text: str) -> Address | None:
@@ -54,6 +54,24 @@ def resolve(peer: str, forwarded: str) -> str | None:
     return str(client)
 
 
-def client_ip(request: HasMeta) -> str | None:
-    """The client's address in its canonical form."""
-    return resolve(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+def current() -> str | None:
+    """The client's address in its canonical form; None outside of any request."""
+    return _current.get()
+
+
+@contextmanager
+def bound(address: str | None) -> Iterator[None]:
+    """Everything inside is done for the client at this address."""
+    token = _current.set(address)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def handle(request: HttpRequest) -> HttpResponse:
+        with bound(resolve(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))):
+            return get_response(request)
+
+    return handle

@@ -19,8 +19,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from apps.downloads import gauges as downloads
 from apps.jobs import gauges as jobs
-from sokoul import health, logs, metrics
-from sokoul.client_ip import client_ip
+from sokoul import client_ip, health, logs, metrics
 from sokoul.env import ENV, secrets_of
 from sokoul.errors import problem_response
 from sokoul.metrics import files
@@ -109,7 +108,7 @@ def may_read(request: HttpRequest) -> bool:
     scheme, _, offered = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and _is_token(offered.strip()):
         return True
-    found = client_ip(request)
+    found = client_ip.current()
     if found is None:
         return False
     address = ipaddress.ip_address(found)

@@ -15,7 +15,6 @@ from unfold.admin import ModelAdmin
 
 from apps.accounts import managing
 from apps.accounts.models import AuditEntry, Role, User
-from sokoul.client_ip import client_ip
 
 if admin.site.is_registered(Group):
     admin.site.unregister(Group)  # roles, not groups, say who may do what
@@ -92,8 +91,8 @@ class UserAdmin(Listed):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         assert isinstance(request.user, User)
-        ip, role = client_ip(request), Role(obj.role)
-        managing.change(obj.pk, by=request.user, role=role, is_active=obj.is_active, ip=ip)
+        role = Role(obj.role)
+        managing.change(obj.pk, by=request.user, role=role, is_active=obj.is_active)
 
     @admin.action(description=gettext_lazy("Activate"))
     def activate(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
@@ -107,7 +106,7 @@ class UserAdmin(Listed):
         assert isinstance(request.user, User)
         ids = list(chosen.values_list("pk", flat=True))
         for user_id in ids:
-            managing.change(user_id, by=request.user, is_active=active, ip=client_ip(request))
+            managing.change(user_id, by=request.user, is_active=active)
         self.message_user(request, gettext("%(count)d accounts changed.") % {"count": len(ids)})
 
 

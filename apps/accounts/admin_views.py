@@ -17,7 +17,6 @@ from apps.accounts.permissions import IsAdmin, IsModerator
 from apps.accounts.serializers import UserSerializer, user_json
 from apps.jobs import deadletters
 from sokoul.api import StrictSerializer, body, listing, page_of, problems
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError, not_found
 
 PAGING = [OpenApiParameter("page", int), OpenApiParameter("limit", int)]
@@ -145,9 +144,7 @@ class OneAccount(APIView):
         if user_id > MOST:
             raise not_found("This user")
         role = Role(asked["role"]) if "role" in asked else None
-        user = managing.change(
-            user_id, by=user_of(request), role=role, is_active=asked.get("is_active"), ip=client_ip(request)
-        )
+        user = managing.change(user_id, by=user_of(request), role=role, is_active=asked.get("is_active"))
         return Response(account_json(user))
 
 
@@ -179,5 +176,5 @@ class Replay(APIView):
     def post(self, request: Request, sequence: int) -> Response:
         if not 1 <= sequence <= MOST:
             raise not_found("This dead letter")
-        letter = operating.replay(sequence, by=user_of(request), ip=client_ip(request))
+        letter = operating.replay(sequence, by=user_of(request))
         return Response({"sequence": letter.sequence, "job_id": letter.job_id and str(letter.job_id)})

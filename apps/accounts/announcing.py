@@ -15,7 +15,6 @@ from apps.accounts.models import User
 from apps.accounts.permissions import IsAdmin
 from apps.feed import push
 from sokoul.api import StrictSerializer, body, problems
-from sokoul.client_ip import client_ip
 from sokoul.errors import not_found
 
 LONGEST = 2000
@@ -46,7 +45,7 @@ class Broadcast(APIView):
         text = body(BroadcastSerializer, request)["text"]
         with transaction.atomic():
             event = push.record(None, "broadcast", {"text": text})
-            audit.record("feed.broadcast", "", user_of(request), client_ip(request), event_id=event.pk, text=text)
+            audit.record("feed.broadcast", "", user_of(request), event_id=event.pk, text=text)
         return Response({"id": event.pk})
 
 
@@ -70,7 +69,6 @@ class Message(APIView):
                 "feed.message",
                 receiver.username,
                 user_of(request),
-                client_ip(request),
                 event_id=event.pk,
                 text=asked["text"],
             )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from apps.accounts.models import AuditEntry, User
-from sokoul import request_id
+from sokoul import client_ip, request_id
 
 BATCH = 5000
 
@@ -30,16 +30,14 @@ class Verdict(NamedTuple):
     last_hash: str
 
 
-def record(
-    action: str, target: str = "", user: User | None = None, ip: str | None = None, **details: Any
-) -> AuditEntry:
+def record(action: str, target: str = "", user: User | None = None, **details: Any) -> AuditEntry:
     """Write one row. Writers queue for the chain until their transaction ends: make it the last statement of a short one."""
     return AuditEntry.objects.create(
         action=action,
         target=target.replace("\0", "")[:200],
         actor_id=user.pk if user else None,
         actor=user.username if user else "",
-        ip=ip,
+        ip=client_ip.current(),
         details=details,
         request_id=request_id.current(),
     )

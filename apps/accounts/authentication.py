@@ -13,7 +13,6 @@ from apps.accounts import identity, services, tokens
 from apps.accounts.models import User
 from apps.accounts.tokens import Claims
 from sokoul import request_id
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError
 
 REALM = 'Bearer realm="sokoul"'
@@ -43,7 +42,7 @@ class EmailOrUsernameBackend(BaseBackend):
         if not username or password is None:
             return None
         try:
-            return services.login(username, password, ip=client_ip(request) if request else None)
+            return services.login(username, password)
         except PermanentError as error:
             if error.status == 401:
                 return None

@@ -48,7 +48,7 @@ def _issue(user: User, family: uuid.UUID) -> Pair:
     )
 
 
-def rotate(refresh: str, *, ip: str | None = None) -> Pair:
+def rotate(refresh: str) -> Pair:
     """A new pair for a token that was not used before; else 401, and the family ends if it was."""
     claims, family = _read(refresh)
     with transaction.atomic():
@@ -58,18 +58,18 @@ def rotate(refresh: str, *, ip: str | None = None) -> Pair:
         if _use(claims.jti, family):
             return _issue(user, family)
         if _revoke(family):
-            audit.record("auth.refresh_replayed", user.username, user, ip, family=str(family))
+            audit.record("auth.refresh_replayed", user.username, user, family=str(family))
     identity.forget(user.pk)
     raise unauthenticated()
 
 
-def end(refresh: str, *, ip: str | None = None) -> None:
+def end(refresh: str) -> None:
     """Sign out: this token's whole family ends. Doing it again changes nothing; 401 when the token is not ours."""
     claims, family = _read(refresh)
     with transaction.atomic():
         user = locked(claims.user_id)
         if _revoke(family):
-            audit.record("auth.logout", user.username, user, ip)
+            audit.record("auth.logout", user.username, user)
     identity.forget(user.pk)
 
 

@@ -46,10 +46,10 @@ class SignUpForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
-    def save(self, ip: str | None) -> User | None:
+    def save(self) -> User | None:
         """The new account; None when it was refused, with the reasons at their fields."""
         try:
-            return services.register(**self.cleaned_data, ip=ip)
+            return services.register(**self.cleaned_data)
         except PermanentError as error:
             for name, texts in error.fields.items():
                 self.add_error(name, texts)

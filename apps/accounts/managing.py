@@ -7,9 +7,7 @@ from apps.accounts.models import Role, User
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
 
 
-def change(
-    user_id: int, *, by: User, role: Role | None = None, is_active: bool | None = None, ip: str | None = None
-) -> User:
+def change(user_id: int, *, by: User, role: Role | None = None, is_active: bool | None = None) -> User:
     """Give a role, deactivate or activate; what is None, or so already, stays. Deactivating ends every sign-in.
 
     Raises PermanentError: 404 unknown, 403 once `by` is no admin any more, 409 for one's own account (so that one admin is
@@ -18,11 +16,11 @@ def change(
     with transaction.atomic():
         user = _locked(user_id, by)
         if is_active and not user.is_active:
-            _switch(user, True, by, ip)
+            _switch(user, True, by)
         if role is not None and role != user.role:
-            user = _with_role(user, role, by, ip)
+            user = _with_role(user, role, by)
         if is_active is False and user.is_active:
-            _switch(user, False, by, ip)
+            _switch(user, False, by)
     identity.forget(user_id)
     return user
 
@@ -39,18 +37,18 @@ def _locked(user_id: int, by: User) -> User:
     return held[user_id]
 
 
-def _with_role(user: User, role: Role, by: User, ip: str | None) -> User:
+def _with_role(user: User, role: Role, by: User) -> User:
     if not user.is_active:
         raise conflict("This account is deactivated. Activate it before you change its role.")
     try:
-        return services.set_role(user, role, by=by, ip=ip)
+        return services.set_role(user, role, by=by)
     except PermanentError as error:  # deleted in between
         raise not_found("This user") from error
 
 
-def _switch(user: User, active: bool, by: User, ip: str | None) -> None:
+def _switch(user: User, active: bool, by: User) -> None:
     user.is_active = active
     user.token_epoch += 1  # tokens and web sessions from before stay dead, also when the account is activated again
     user.save(update_fields=["is_active", "token_epoch"])
     action = "user.activated" if active else "user.deactivated"
-    audit.record(action, user.username, by, ip, user_id=user.pk)
+    audit.record(action, user.username, by, user_id=user.pk)

@@ -13,24 +13,24 @@ from apps.jobs import deadletters
 from apps.jobs.deadletters import Letter
 
 
-def replay(sequence: int, *, by: User, ip: str | None = None) -> Letter:
+def replay(sequence: int, *, by: User) -> Letter:
     """Run what a dead letter tells of once more. 404 unknown, 409 its job has not failed."""
     with transaction.atomic():
         letter = deadletters.replay(sequence)
         job = str(letter.job_id or "")
-        audit.record("dlq.replayed", job or letter.subject, by, ip, sequence=sequence, job_id=job)
+        audit.record("dlq.replayed", job or letter.subject, by, sequence=sequence, job_id=job)
     return letter
 
 
-def purge(sequence: int | None = None, *, by: User, ip: str | None = None) -> None:
+def purge(sequence: int | None = None, *, by: User) -> None:
     """Remove one letter (404 unknown), or all."""
     with transaction.atomic():
         deadletters.purge(sequence)
-        audit.record("dlq.purged", "all" if sequence is None else str(sequence), by, ip)
+        audit.record("dlq.purged", "all" if sequence is None else str(sequence), by)
 
 
-def retry(job_id: UUID, *, by: User, ip: str | None = None) -> None:
+def retry(job_id: UUID, *, by: User) -> None:
     """Run a failed job once more. 404 unknown, 409 not failed."""
     with transaction.atomic():
         deadletters.retry(job_id)
-        audit.record("job.retried", str(job_id), by, ip)
+        audit.record("job.retried", str(job_id), by)

@@ -15,7 +15,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts import services, websocket
 from apps.accounts.forms import SignInForm, SignUpForm
 from apps.accounts.models import User
-from sokoul.client_ip import client_ip
 from sokoul.errors import problem_response
 from sokoul.pages import signed_in
 
@@ -45,7 +44,7 @@ def register(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect(_next(request))
     form = SignUpForm(request.POST or None)
-    if form.is_valid() and (user := form.save(client_ip(request))):
+    if form.is_valid() and (user := form.save()):
         login(request, user)
         return redirect(_next(request))
     return render(request, "accounts/register.html", {"form": form, "next": _next(request)})
@@ -56,7 +55,7 @@ def register(request: HttpRequest) -> HttpResponse:
 def profile(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     if request.method == "POST":
-        services.change_profile(request.user, {"language": request.POST.get("language", "")}, ip=client_ip(request))
+        services.change_profile(request.user, {"language": request.POST.get("language", "")})
         return redirect("app:profile")
     return render(request, "accounts/profile.html", {"languages": settings.LANGUAGES})
 
@@ -64,7 +63,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     if isinstance(request.user, User):
-        services.sign_out(request.user, ip=client_ip(request))
+        services.sign_out(request.user)
     logout(request)
     return redirect("app:login")
 

@@ -53,18 +53,18 @@ def _check_password(password: str, user: User | None = None) -> None:
         raise _invalid({"password": list(error.messages)}) from error
 
 
-def register(email: str, username: str, password: str, *, ip: str | None = None, role: str = Role.USER) -> User:
+def register(email: str, username: str, password: str, *, role: str = Role.USER) -> User:
     """A new account; PermanentError naming the field for a bad or a taken e-mail address, user name or password."""
     _check_password(password)
     with _valid():
         user = User.objects.prepare(email, username, password, role=role)
         with transaction.atomic():
             user.save()
-            audit.record("auth.registered", user.username, user, ip, role=user.role)
+            audit.record("auth.registered", user.username, user, role=user.role)
     return user
 
 
-def login(name: str, password: str, *, ip: str | None = None) -> User:
+def login(name: str, password: str) -> User:
     """The account that `name` (e-mail address or user name) and password open; else 401, for every reason alike.
 
     An unknown account costs the same time as a wrong password, so that neither the answer nor the clock tells them apart.
@@ -72,18 +72,18 @@ def login(name: str, password: str, *, ip: str | None = None) -> User:
     user = User.objects.by_login(name)
     right = user.check_password(password) if user else check_password(password, UNUSABLE)
     if user is None or not right or not user.is_active:
-        audit.record("auth.login_failed", name, ip=ip, user_id=user.pk if user else None)
+        audit.record("auth.login_failed", name, user_id=user.pk if user else None)
         raise unauthenticated(_("That e-mail address or user name and password do not belong together. Try again."))
-    audit.record("auth.login", user.username, user, ip)
+    audit.record("auth.login", user.username, user)
     return user
 
 
-def sign_out(user: User, *, ip: str | None = None) -> None:
+def sign_out(user: User) -> None:
     """Note that a web session ends; REST clients end their family of tokens instead (`families.end`)."""
-    audit.record("auth.logout", user.username, user, ip)
+    audit.record("auth.logout", user.username, user)
 
 
-def change_profile(user: User, changes: dict[str, Any], *, ip: str | None = None) -> User:
+def change_profile(user: User, changes: dict[str, Any]) -> User:
     """Apply email, username, language and password; `current_password` is needed for e-mail address and password.
 
     A new password ends every other sign-in: tokens and web sessions (a page calls `update_session_auth_hash` after it).
@@ -101,7 +101,7 @@ def change_profile(user: User, changes: dict[str, Any], *, ip: str | None = None
         user = _changed(user.pk, changes)
         if "email" in changes:
             channels.forget_mail(user)
-        audit.record("user.changed", user.username, user, ip, fields=sorted(changes))
+        audit.record("user.changed", user.username, user, fields=sorted(changes))
     identity.forget(user.pk)
     return user
 
@@ -117,21 +117,21 @@ def _changed(user_id: int, changes: dict[str, Any]) -> User:
     return user
 
 
-def delete(user: User, *, ip: str | None = None) -> None:
+def delete(user: User) -> None:
     """The account and everything of its owner; the audit trail stays. Hunters notice that its downloads are gone."""
     user_id = user.pk
     with transaction.atomic():
         families.locked(user_id).delete()
-        audit.record("user.deleted", user.username, user, ip)
+        audit.record("user.deleted", user.username, user)
     identity.forget(user_id)
 
 
-def set_role(user: User, role: Role, *, by: User | None, ip: str | None = None) -> User:
+def set_role(user: User, role: Role, *, by: User | None) -> User:
     """`by`: the admin who decides, None for the operator at the command line."""
     with transaction.atomic():
         user = families.locked(user.pk)
         before, user.role = user.role, role
         user.save(update_fields=["role"])
-        audit.record("user.role_changed", user.username, by, ip, user_id=user.pk, before=before, after=role.value)
+        audit.record("user.role_changed", user.username, by, user_id=user.pk, before=before, after=role.value)
     identity.forget(user.pk)
     return user

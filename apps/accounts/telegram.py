@@ -76,18 +76,18 @@ def state(user_id: int) -> dict[str, Any]:
     return {"state": "none", "telegram_id": None, "name": ""}
 
 
-def confirm(user: User, *, ip: str | None = None) -> None:
+def confirm(user: User) -> None:
     """Link who asked, in place of whoever was linked before. 404 where nobody asks, 409 where they are somebody else's."""
     try:
         with transaction.atomic():
-            _confirm(user, ip)
+            _confirm(user)
     except IntegrityError:
         raise conflict(
             _("This Telegram account is linked to another Sokoul account. Send /unlink to the bot from there first.")
         ) from None
 
 
-def _confirm(user: User, ip: str | None) -> None:
+def _confirm(user: User) -> None:
     code = TelegramCode.objects.select_for_update().filter(user=user, used_at__isnull=False).first()
     if code is None or code.telegram_id is None or code.chat_id is None or code.expires_at <= timezone.now():
         raise PermanentError(
@@ -107,7 +107,7 @@ def _confirm(user: User, ip: str | None) -> None:
     Channel.objects.filter(user=user, kind=Kind.TELEGRAM).delete()
     Channel.objects.create(user=user, kind=Kind.TELEGRAM, confirmed_at=timezone.now())
     push.notify(user.pk, "telegram_linked", lambda: _welcome(user.username, code.name), name=code.name)
-    audit.record("telegram.linked", user.username, user, ip, telegram_id=code.telegram_id)
+    audit.record("telegram.linked", user.username, user, telegram_id=code.telegram_id)
 
 
 def refuse(user_id: int) -> None:
@@ -137,7 +137,7 @@ def speak(telegram_id: int, language: str) -> None:
     TelegramLink.objects.filter(telegram_id=telegram_id).update(language=language)
 
 
-def unlink(user_id: int, *, why: str, ip: str | None = None) -> None:
+def unlink(user_id: int, *, why: str) -> None:
     """Afterwards no Telegram account speaks for this person, nor waits to; `why` goes to the audit trail."""
     with transaction.atomic():
         TelegramCode.objects.filter(user_id=user_id).delete()
@@ -146,7 +146,7 @@ def unlink(user_id: int, *, why: str, ip: str | None = None) -> None:
             return
         link.delete()
         Channel.objects.filter(user_id=user_id, kind=Kind.TELEGRAM).delete()
-        audit.record("telegram.unlinked", link.user.username, link.user, ip, telegram_id=link.telegram_id, why=why)
+        audit.record("telegram.unlinked", link.user.username, link.user, telegram_id=link.telegram_id, why=why)
 
 
 def unlink_chat(chat_id: int, *, why: str) -> None:

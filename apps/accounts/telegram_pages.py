@@ -8,7 +8,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts import telegram
 from apps.accounts.models import User
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError
 from sokoul.pages import is_fragment, signed_in, user_id
 
@@ -39,17 +38,17 @@ def _part(request: HttpRequest, **more: str) -> HttpResponse:
 def act(request: HttpRequest, verb: str) -> HttpResponse:
     """link makes one, confirm and refuse answer who asked, unlink ends it."""
     assert isinstance(request.user, User)
-    user, ip = request.user, client_ip(request)
+    user = request.user
     more: dict[str, str] = {}
     if verb == "link":
         url, _until = telegram.offer(user)
         more = {"url": url}
     elif verb == "confirm":
-        telegram.confirm(user, ip=ip)
+        telegram.confirm(user)
     elif verb == "refuse":
         telegram.refuse(user.pk)
     elif verb == "unlink":
-        telegram.unlink(user.pk, why="asked on the web", ip=ip)
+        telegram.unlink(user.pk, why="asked on the web")
     else:
         raise PermanentError("There is nothing here.", code="not_found", status=404)
     if not is_fragment(request):

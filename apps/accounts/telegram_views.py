@@ -11,7 +11,6 @@ from rest_framework.views import APIView
 from apps.accounts import telegram
 from apps.accounts.authentication import user_of
 from sokoul.api import problems
-from sokoul.client_ip import client_ip
 
 
 class TelegramOfferSerializer(serializers.Serializer[Any]):
@@ -51,7 +50,7 @@ class TelegramAccount(APIView):
 
     @extend_schema(summary="Unlink my Telegram account", responses={204: None, **problems(401)}, tags=["user"])
     def delete(self, request: Request) -> Response:
-        telegram.unlink(user_of(request).pk, why="asked on the web", ip=client_ip(request))
+        telegram.unlink(user_of(request).pk, why="asked on the web")
         return Response(status=204)
 
 
@@ -64,5 +63,5 @@ class TelegramConfirmation(APIView):
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
-        telegram.confirm(user_of(request), ip=client_ip(request))
+        telegram.confirm(user_of(request))
         return Response(status=204)

@@ -24,7 +24,6 @@ from apps.accounts.serializers import (
 )
 from apps.accounts.tokens import Claims
 from sokoul.api import body, problems
-from sokoul.client_ip import client_ip
 
 
 class OpenView(APIView):
@@ -45,7 +44,7 @@ class Register(OpenView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        user = services.register(**body(RegistrationSerializer, request), ip=client_ip(request))
+        user = services.register(**body(RegistrationSerializer, request))
         return Response(_signed_in(user), status=201)
 
 
@@ -58,7 +57,7 @@ class Login(OpenView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        user = services.login(**body(CredentialsSerializer, request), ip=client_ip(request))
+        user = services.login(**body(CredentialsSerializer, request))
         return Response(_signed_in(user))
 
 
@@ -71,7 +70,7 @@ class Refresh(OpenView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        return Response(families.rotate(**body(RefreshSerializer, request), ip=client_ip(request))._asdict())
+        return Response(families.rotate(**body(RefreshSerializer, request))._asdict())
 
 
 class Logout(OpenView):
@@ -83,7 +82,7 @@ class Logout(OpenView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        families.end(**body(RefreshSerializer, request), ip=client_ip(request))
+        families.end(**body(RefreshSerializer, request))
         return Response(status=204)
 
 
@@ -112,7 +111,7 @@ class Profile(APIView):
     )
     def patch(self, request: Request) -> Response:
         changes = body(ProfileChangeSerializer, request)
-        return Response(user_json(services.change_profile(user_of(request), changes, ip=client_ip(request))))
+        return Response(user_json(services.change_profile(user_of(request), changes)))
 
 
 class Account(APIView):
@@ -120,5 +119,5 @@ class Account(APIView):
         summary="Delete my account and everything of mine", responses={204: None, **problems(401)}, tags=["user"]
     )
     def delete(self, request: Request) -> Response:
-        services.delete(user_of(request), ip=client_ip(request))
+        services.delete(user_of(request))
         return Response(status=204)

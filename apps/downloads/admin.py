@@ -17,7 +17,6 @@ from apps.accounts.admin import Listed, moment, path_link
 from apps.accounts.models import User
 from apps.downloads import services
 from apps.downloads.models import Candidate, Download, Torrent
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError
 from sokoul.templatetags.shown import rate, size
 
@@ -170,7 +169,7 @@ class DownloadAdmin(Listed):
             try:
                 with transaction.atomic():
                     verb(owner_id, download_id)
-                    audit.record(f"download.{done}", str(download_id), request.user, client_ip(request), owner=owner)
+                    audit.record(f"download.{done}", str(download_id), request.user, owner=owner)
                 count += 1
             except PermanentError as error:
                 text = gettext("Download %(id)d: %(why)s") % {"id": download_id, "why": error.message}

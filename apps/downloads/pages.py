@@ -16,7 +16,6 @@ from apps.downloads.models import Phase
 from apps.jobs import services as jobs
 from apps.jobs.models import Status
 from apps.media import services as media_services
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError, not_found
 from sokoul.pages import back, is_fragment, number, page_of, paging, signed_in, user_id
 
@@ -152,8 +151,7 @@ def start(request: HttpRequest, media_id: int) -> HttpResponse:
     if chosen and not (chosen.isascii() and chosen.isdigit() and len(chosen) < 19):
         raise not_found("This release")
     torrent_id = int(chosen) if chosen else None
-    ip = client_ip(request)
-    services.start(user_id(request), media_id, torrent_id=torrent_id, season=season, episode=episode, ip=ip)
+    services.start(user_id(request), media_id, torrent_id=torrent_id, season=season, episode=episode)
     return redirect("app:downloads")
 
 

@@ -69,7 +69,6 @@ def start(
     magnet: str | None = None,
     season: int | None = None,
     episode: int | None = None,
-    ip: str | None = None,
 ) -> tuple[Download, str]:
     """Accept a wish: the download's row and its job in one transaction, with its line in the audit trail. Returns it with the
     job's id.
@@ -99,7 +98,7 @@ def start(
             )  # fmt: skip
             job = _enqueue(download)
             rows.announce(download.pk)
-            audit.record("download.started", str(download.pk), user, ip, media_id=media_id, title=media.title)
+            audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title)
     except IntegrityError as error:  # somebody was faster between the look and the insert
         raise _existing(user_id, media_id, target) or error from error
     return download, str(job.pk)

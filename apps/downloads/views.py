@@ -12,7 +12,6 @@ from rest_framework.views import APIView
 from apps.accounts.authentication import user_of
 from apps.downloads import rows, services
 from sokoul.api import StrictSerializer, body, page_of, problems
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError
 
 PROBLEMS = problems(400, 401, 403, 404)
@@ -126,7 +125,6 @@ class StartView(APIView):
             magnet=asked.get("magnet") or None,
             season=asked.get("season"),
             episode=asked.get("episode"),
-            ip=client_ip(request),
         )
         return Response({"id": download.pk, "job_id": job_id}, status=202)
 

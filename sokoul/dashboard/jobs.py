@@ -14,7 +14,6 @@ from apps.accounts import operating
 from apps.accounts.admin import Listed, moment, path_link
 from apps.accounts.models import User
 from apps.jobs.models import Job
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError
 
 KINDS = ("hunter.start", "notifier.telegram", "scout.details", "scout.search")
@@ -80,7 +79,7 @@ class JobAdmin(Listed):
         count = 0
         for job_id in list(chosen.values_list("pk", flat=True)):
             try:
-                operating.retry(job_id, by=request.user, ip=client_ip(request))
+                operating.retry(job_id, by=request.user)
                 count += 1
             except PermanentError as error:
                 self.message_user(request, f"{job_id}: {error.message}", messages.ERROR)

@@ -18,7 +18,6 @@ from apps.accounts import audit, operating
 from apps.accounts.models import User
 from apps.downloads.indexers import trial
 from apps.jobs import deadletters
-from sokoul.client_ip import client_ip
 from sokoul.dashboard import configuration, figures, timeline
 from sokoul.dashboard.site import LOGS, Dashboard, View
 from sokoul.errors import PermanentError, TransientError
@@ -107,7 +106,7 @@ def _text(letter: deadletters.Letter) -> str:
 @telling
 @require_POST
 def replay(request: HttpRequest, sequence: int) -> HttpResponse:
-    operating.replay(sequence, by=_me(request), ip=client_ip(request))
+    operating.replay(sequence, by=_me(request))
     messages.success(request, _("Dead letter %(number)d runs again.") % {"number": sequence})
     return redirect("admin:dlq")
 
@@ -115,7 +114,7 @@ def replay(request: HttpRequest, sequence: int) -> HttpResponse:
 @telling
 @require_POST
 def purge(request: HttpRequest, sequence: int) -> HttpResponse:
-    operating.purge(sequence, by=_me(request), ip=client_ip(request))
+    operating.purge(sequence, by=_me(request))
     messages.success(request, _("Dead letter %(number)d is gone.") % {"number": sequence})
     return redirect("admin:dlq")
 
@@ -123,7 +122,7 @@ def purge(request: HttpRequest, sequence: int) -> HttpResponse:
 @telling
 @require_POST
 def purge_all(request: HttpRequest) -> HttpResponse:
-    operating.purge(by=_me(request), ip=client_ip(request))
+    operating.purge(by=_me(request))
     messages.success(request, _("All dead letters are gone."))
     return redirect("admin:dlq")
 
@@ -143,7 +142,7 @@ def verify(request: HttpRequest) -> HttpResponse:
         )
         messages.error(request, text % {"id": verdict.altered, "rows": verdict.rows})
     with transaction.atomic():
-        audit.record("audit.verified", "", _me(request), client_ip(request), altered=verdict.altered, rows=verdict.rows)
+        audit.record("audit.verified", "", _me(request), altered=verdict.altered, rows=verdict.rows)
     return redirect(LOGS)
 
 
@@ -157,7 +156,7 @@ def test_indexer(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     trials = trial.test(name)
     with transaction.atomic():
-        audit.record("indexer.tested", name, _me(request), client_ip(request), well=all(one.well for one in trials))
+        audit.record("indexer.tested", name, _me(request), well=all(one.well for one in trials))
     return TemplateResponse(request, "dashboard/_trials.html", {"trials": trials})
 
 

@@ -13,7 +13,6 @@ from apps.accounts.channels import apprise, preferences, services
 from apps.accounts.channels.models import Kind
 from apps.accounts.channels.words import KINDS, where
 from apps.accounts.models import User
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError
 from sokoul.pages import is_fragment, signed_in, toast, user_id
 
@@ -88,7 +87,7 @@ def add(request: HttpRequest) -> HttpResponse:
     target = request.POST.get("target", "")[:501].replace("\0", "")
     if len(target) > 500:
         raise PermanentError(_("This address is too long."))
-    channel = services.add(_person(request), Kind(kind), target, ip=client_ip(request))
+    channel = services.add(_person(request), Kind(kind), target)
     if channel.secret and not is_fragment(request):
         messages.success(request, _("The secret of your webhook, shown this once: %s") % channel.secret)
     return _done(request, fresh=channel)
@@ -97,7 +96,7 @@ def add(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_POST
 def remove(request: HttpRequest, channel_id: int) -> HttpResponse:
-    services.remove(_person(request), channel_id, ip=client_ip(request))
+    services.remove(_person(request), channel_id)
     return _done(request)
 
 
@@ -105,14 +104,14 @@ def remove(request: HttpRequest, channel_id: int) -> HttpResponse:
 @require_POST
 def try_out(request: HttpRequest, channel_id: int) -> HttpResponse:
     """The list asks for itself once the job has ended, and says how."""
-    job = services.try_out(_person(request), channel_id, ip=client_ip(request))
+    job = services.try_out(_person(request), channel_id)
     return _done(request, tested=channel_id, job=str(job.pk))
 
 
 @signed_in
 @require_POST
 def confirm(request: HttpRequest, channel_id: int) -> HttpResponse:
-    services.confirm(_person(request), channel_id, request.POST.get("code", "")[:500], ip=client_ip(request))
+    services.confirm(_person(request), channel_id, request.POST.get("code", "")[:500])
     return _done(request)
 
 
@@ -128,5 +127,5 @@ def prefer(request: HttpRequest) -> HttpResponse:
     wanted = {tuple(box.split(":", 1)) for box in request.POST.getlist("wanted")}
     had_box = {silence for silence in preferences.all_silences() if silence[0] in shown}
     untouched = {silence for silence in preferences.silences(person.pk) if silence[0] not in shown}
-    preferences.silence(person, (had_box - wanted) | untouched, ip=client_ip(request))
+    preferences.silence(person, (had_box - wanted) | untouched)
     return toast(request, _("Saved.")) if is_fragment(request) else redirect(PAGE)

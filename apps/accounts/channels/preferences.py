@@ -28,7 +28,7 @@ def silences(user_id: int) -> set[Silence]:
     return set(Preference.objects.filter(user_id=user_id).values_list("kind", "code"))
 
 
-def silence(user: User, wanted: Collection[Silence], *, ip: str | None = None) -> None:
+def silence(user: User, wanted: Collection[Silence]) -> None:
     """From now on exactly these are not told; whoever has asked for something else meanwhile is overruled."""
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -38,7 +38,7 @@ def silence(user: User, wanted: Collection[Silence], *, ip: str | None = None) -
         Preference.objects.bulk_create(Preference(user=user, kind=kind, code=code) for kind, code in after - before)
         if before != after:
             muted = sorted(f"{kind} {code}" for kind, code in after)
-            audit.record("preferences.changed", user.username, user, ip, muted=muted)
+            audit.record("preferences.changed", user.username, user, muted=muted)
 
 
 def all_silences() -> set[Silence]:

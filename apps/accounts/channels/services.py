@@ -38,7 +38,7 @@ def mine(user: User, channel_id: int) -> Channel:
     return channel
 
 
-def add(user: User, kind: Kind, target: str = "", *, ip: str | None = None) -> Channel:
+def add(user: User, kind: Kind, target: str = "") -> Channel:
     """A new channel; a mail address, which is the account's own, has to be confirmed by the code that is mailed to it.
 
     A webhook's `secret` is there for the caller to show, once. Raises PermanentError: 400 an address that cannot be used, 403
@@ -53,7 +53,7 @@ def add(user: User, kind: Kind, target: str = "", *, ip: str | None = None) -> C
         channel.confirmed_at = timezone.now()
     try:
         with transaction.atomic():
-            _keep(channel, ip)
+            _keep(channel)
     except IntegrityError:
         raise conflict(_("You have this one already.")) from None
     return channel
@@ -70,18 +70,18 @@ def _target(user: User, kind: Kind, target: str) -> str:
     return target
 
 
-def _keep(channel: Channel, ip: str | None) -> None:
+def _keep(channel: Channel) -> None:
     User.objects.select_for_update(no_key=True).get(pk=channel.user_id)  # of two at once, one is counted first
     if of_user(channel.user_id).exclude(kind=Kind.TELEGRAM).count() >= MOST:
         raise conflict(_("You have %(count)d channels, which is the most. Remove one first.") % {"count": MOST})
     channel.save(force_insert=True)
     if channel.kind == Kind.EMAIL:
         jobs.enqueue("notifier", "confirm", {"channel_id": channel.pk})
-    _note("channel.added", channel, ip)
+    _note("channel.added", channel)
 
 
-def _note(action: str, channel: Channel, ip: str | None) -> None:
-    audit.record(action, channel.user.username, channel.user, ip, kind=channel.kind, where=where(channel))
+def _note(action: str, channel: Channel) -> None:
+    audit.record(action, channel.user.username, channel.user, kind=channel.kind, where=where(channel))
 
 
 def _slow_down(user: User) -> None:
@@ -92,17 +92,17 @@ def _slow_down(user: User) -> None:
         raise PermanentError(_("That is enough for now. Try again in an hour."), code="rate_limit", status=429)
 
 
-def remove(user: User, channel_id: int, *, ip: str | None = None) -> None:
+def remove(user: User, channel_id: int) -> None:
     """What waits in it is not sent any more. A linked Telegram account is unlinked instead (409)."""
     channel = mine(user, channel_id)
     if channel.kind == Kind.TELEGRAM:
         raise conflict(_("Unlink your Telegram account instead."))
     with transaction.atomic():
         channel.delete()
-        _note("channel.removed", channel, ip)
+        _note("channel.removed", channel)
 
 
-def try_out(user: User, channel_id: int, *, ip: str | None = None) -> Job:
+def try_out(user: User, channel_id: int) -> Job:
     """Send something now; the job's result says {works, error}. A channel that was switched off is on again if it works."""
     channel = mine(user, channel_id)
     if channel.confirmed_at is None:
@@ -110,11 +110,11 @@ def try_out(user: User, channel_id: int, *, ip: str | None = None) -> Job:
     _slow_down(user)
     with transaction.atomic():
         job = jobs.enqueue("notifier", "test", {"channel_id": channel.pk}, user_id=user.pk)
-        _note("channel.tested", channel, ip)
+        _note("channel.tested", channel)
     return job
 
 
-def confirm(user: User, channel_id: int, code: str, *, ip: str | None = None) -> Channel:
+def confirm(user: User, channel_id: int, code: str) -> Channel:
     """The code came back from the mail: the address is the person's. 400 for a code that is wrong or older than a day."""
     channel = mine(user, channel_id)
     if channel.confirmed_at is None:
@@ -123,7 +123,7 @@ def confirm(user: User, channel_id: int, code: str, *, ip: str | None = None) ->
             raise PermanentError(text, fields={"code": [text]})
         with transaction.atomic():
             Channel.objects.filter(pk=channel.pk, confirmed_at=None).update(confirmed_at=Now(), error="")
-            _note("channel.confirmed", channel, ip)
+            _note("channel.confirmed", channel)
         channel.refresh_from_db()
     return channel
 

@@ -23,7 +23,6 @@ from apps.accounts.channels.serializers import (
 )
 from apps.accounts.models import User
 from sokoul.api import body, listing, page_of, problems
-from sokoul.client_ip import client_ip
 from sokoul.errors import PermanentError
 
 
@@ -48,7 +47,7 @@ class Channels(APIView):
     )
     def post(self, request: Request) -> Response:
         asked = body(NewChannelSerializer, request)
-        channel = services.add(user_of(request), Kind(asked["kind"]), asked["target"], ip=client_ip(request))
+        channel = services.add(user_of(request), Kind(asked["kind"]), asked["target"])
         secret = {"secret": channel.secret} if channel.secret else {}
         return Response({**channel_json(channel), **secret}, status=201)
 
@@ -60,7 +59,7 @@ class OneChannel(APIView):
         tags=["user"],
     )
     def delete(self, request: Request, channel_id: int) -> Response:
-        services.remove(user_of(request), channel_id, ip=client_ip(request))
+        services.remove(user_of(request), channel_id)
         return Response(status=204)
 
 
@@ -73,7 +72,7 @@ class Trial(APIView):
         tags=["user"],
     )
     def post(self, request: Request, channel_id: int) -> Response:
-        job = services.try_out(user_of(request), channel_id, ip=client_ip(request))
+        job = services.try_out(user_of(request), channel_id)
         return Response({"job_id": str(job.pk), "status_url": f"/jobs/{job.pk}"}, status=202)
 
 
@@ -86,7 +85,7 @@ class Confirmation(APIView):
     )
     def post(self, request: Request, channel_id: int) -> Response:
         code = body(CodeSerializer, request)["code"]
-        channel = services.confirm(user_of(request), channel_id, code, ip=client_ip(request))
+        channel = services.confirm(user_of(request), channel_id, code)
         return Response(channel_json(channel))
 
 
@@ -110,7 +109,7 @@ class Preferences(APIView):
         if unknown := sorted(code for kind, code in wanted - preferences.all_silences()):
             text = f"There is no notification called {unknown[0]}."
             raise PermanentError(text, fields={"muted": [text]})
-        preferences.silence(user_of(request), wanted, ip=client_ip(request))
+        preferences.silence(user_of(request), wanted)
         return Response(_preferences(user_of(request)))
 
 
