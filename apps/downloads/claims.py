@@ -79,7 +79,7 @@ def take(hunter: str, limit: int) -> list[Claim]:
 def _lock_free_swarms() -> list[int]:
     """Ids of the rows of every swarm that has something free, as far as nobody else has them locked."""
     sql = f"""SELECT id FROM downloads WHERE swarm IN (SELECT swarm FROM downloads WHERE {_NEEDS_HUNTER} AND {_FREE})
-        ORDER BY id FOR UPDATE SKIP LOCKED"""  # noqa: S608 - constants only
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"""  # noqa: S608 - constants only
     with connection.cursor() as cursor:
         cursor.execute(sql, {"owned": [str(phase) for phase in OWNED]})
         return [row[0] for row in cursor.fetchall()]
