@@ -20,6 +20,7 @@ MOUNTS = {
 }
 PROVIDERS = tuple(dict.fromkeys(MOUNTS.values()))
 CHUNK = 64 * 1024
+GONE = 0.05  # seconds until the end of a connection is known here
 FAILURES: dict[str, Callable[[int], Response]] = {
     "tmdb": tmdb.failure,
     "prowlarr": prowlarr.failure,
@@ -149,7 +150,8 @@ async def hang(rule: Rule, request: Request) -> None:
     cleared = asyncio.ensure_future(rule.cleared.wait())
     try:
         await asyncio.wait({gone, cleared}, return_when=asyncio.FIRST_COMPLETED)
-        if not cleared.done():
+        await asyncio.wait({gone}, timeout=GONE)  # who gave up just before the rule was cleared has given up
+        if gone.done():
             raise ConnectionError("the caller gave up")
     finally:
         gone.cancel()
