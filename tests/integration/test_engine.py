@@ -28,6 +28,7 @@ from apps.downloads.engine.settings import EngineSettings
 from sokoul.errors import PermanentError
 from tests import engine_process
 from tests.swarm import KINDS, Hashless, Swarm, content
+from tests.waiting import until
 
 SETTINGS = EngineSettings(listen_interfaces="127.0.0.1:0", progress_interval=0.1)
 Told = TypeVar("Told", bound=EngineEvent)
@@ -87,6 +88,18 @@ def test_two_torrents_at_once(swarm: Swarm, engine: Engine, tmp_path: Path) -> N
         engine.add(name, folder=tmp_path / "got", torrent=swarm.share(name, data))
     poll_until(engine, lambda told: {Finished("a.mkv"), Finished("b.mkv")} <= set(told))
     assert {name: (tmp_path / "got" / name).read_bytes() for name in films} == films
+
+
+def test_what_libtorrent_had_no_room_to_tell_is_found_out(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    engine._session.apply_settings({"alert_queue_size": 1})
+    for name in ("a.mkv", "b.mkv", "c.mkv"):
+        engine.add(name, folder=tmp_path / "got", magnet=swarm.magnet(swarm.share(name, FILM)))
+    handles = [torrent.handle for torrent in engine._torrents.values()]
+    until(lambda: all(handle.status().is_finished for handle in handles), what="all of them whole, and nobody told")
+    engine._session.apply_settings({"alert_queue_size": 1000})
+    told = poll_until(engine, lambda told: sum(isinstance(event, Finished) for event in told) == 3)
+    assert {event.key for event in told if isinstance(event, MetadataReceived)} == {"a.mkv", "b.mkv", "c.mkv"}
+    assert [(tmp_path / "got" / name).read_bytes() == FILM for name in ("a.mkv", "b.mkv", "c.mkv")] == [True] * 3
 
 
 def test_progress_counts_bytes_and_percent(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:

@@ -110,11 +110,6 @@ class ListenFailed(EngineEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped(EngineEvent):
-    """libtorrent had more to tell than its queue holds: compare rows with progress()."""
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """One torrent as last seen. Bytes, bytes per second, percent 0–100.
 

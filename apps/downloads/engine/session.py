@@ -13,8 +13,10 @@ from apps.downloads.engine.events import EngineEvent, Progress
 from apps.downloads.engine.metainfo import parse_torrent
 from apps.downloads.engine.settings import EngineSettings, alert_mask, session_params
 from apps.downloads.engine.torrent import Torrent
+from sokoul import logs
 from sokoul.errors import PermanentError
 
+log = logs.logger(__name__)
 NOT_MODIFIED = 143  # libtorrent's errors::resume_data_not_modified
 QUIET = 200  # milliseconds without an alert: nothing more is coming
 
@@ -243,8 +245,26 @@ class Engine:
             lt.torrent_deleted_alert: self._on(lambda torrent, _: self._gone(torrent, "")),
             lt.torrent_delete_failed_alert: self._on(lambda torrent, alert: self._gone(torrent, alert.error.message())),
             lt.listen_failed_alert: lambda alert: self._tell(events.ListenFailed("", alert.message())),
-            lt.alerts_dropped_alert: lambda _: self._tell(events.Dropped("")),
+            lt.alerts_dropped_alert: lambda _: self._catch_up(),
         }
+
+    def _catch_up(self) -> None:
+        """libtorrent had more to tell than its queue holds: look at what may not have been told."""
+        log.warning("alerts were dropped", torrents=len(self._torrents))
+        for status in self._session.get_torrent_status(lambda _: True):
+            if torrent := self._by_handle.get(hash(status.handle)):
+                self._catch_up_with(torrent, status)
+        for torrent in list(self._torrents.values()):
+            if torrent.removing and not torrent.handle.is_valid():
+                self._gone(torrent, "")
+        self.save_resume(list(self._saving))
+
+    def _catch_up_with(self, torrent: Torrent, status: lt.torrent_status) -> None:
+        torrent.update(status)
+        if torrent.info is None and status.has_metadata:
+            self._metadata_known(torrent)
+        if status.is_finished and not torrent.complete:
+            self._on_finished(torrent, None)
 
     def _on(self, handler: Callable[[Torrent, Any], None]) -> Callable[[Any], None]:
         """A handler of alerts that concern one torrent; alerts of one that is gone are dropped."""
