@@ -224,7 +224,7 @@ class Engine:
         """libtorrent's alert types and what is made of each. No alert outlives its handler."""
         return {
             lt.state_update_alert: self._on_state_update,
-            lt.metadata_received_alert: self._on(lambda torrent, _: self._metadata_known(torrent)),
+            lt.metadata_received_alert: self._on(self._on_metadata),
             lt.torrent_finished_alert: self._on(self._on_finished),
             lt.cache_flushed_alert: self._on(self._on_cache_flushed),
             lt.save_resume_data_alert: self._on_resume_data,
@@ -261,8 +261,8 @@ class Engine:
 
     def _catch_up_with(self, torrent: Torrent, status: lt.torrent_status) -> None:
         torrent.update(status)
-        if torrent.info is None and status.has_metadata:
-            self._metadata_known(torrent)
+        if status.has_metadata:
+            self._on_metadata(torrent, None)
         if status.is_finished and not torrent.complete:
             self._on_finished(torrent, None)
 
@@ -281,6 +281,10 @@ class Engine:
             torrent = self._by_handle.get(hash(status.handle))
             if torrent:
                 torrent.update(status)
+
+    def _on_metadata(self, torrent: Torrent, _: Any) -> None:
+        if torrent.info is None:  # else it was there before add() had ended, and told
+            self._metadata_known(torrent)
 
     def _on_finished(self, torrent: Torrent, _: Any) -> None:
         """libtorrent says so when the last piece is verified, which is before it is written."""
