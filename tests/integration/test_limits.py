@@ -354,6 +354,7 @@ def test_without_redis_each_process_limits_alone_and_later_all_together_again(
 
     def told() -> int:
         return sum(line["message"].startswith("Redis does not answer, each process") for line in web.lines())
+
     known = told()
     headers = {"Authorization": f"Bearer {token_of(alice)}", "X-Forwarded-For": next(_addresses)}
 
