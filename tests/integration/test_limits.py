@@ -346,6 +346,19 @@ def test_a_socket_is_opened_as_often_as_its_address_may_ask(processes: list[Web]
 
 
 @pytest.mark.django_db(transaction=True)
+def test_while_the_database_cannot_say_who_asks_the_address_is_counted(
+    processes: list[Web], alice: User, address: str
+) -> None:
+    headers = {"Authorization": f"Bearer {token_of(alice)}", "X-Forwarded-For": address}
+    with broken("postgres", "stopped"):
+        answer = processes[0].http.get("/user/profile", headers=headers)
+    assert answer.status_code == 503
+    assert answer.headers["RateLimit-Policy"] == '"ip";q=1000;w=60'
+    assert answer.headers["RateLimit-Remaining"] == "999"
+    until(lambda: processes[0].http.get("/user/profile", headers=headers).status_code == 200, 20, "the database")
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 def test_without_redis_each_process_limits_alone_and_later_all_together_again(
     processes: list[Web], alice: User, how: str
