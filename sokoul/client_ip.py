@@ -31,8 +31,16 @@ def parse(text: str) -> Address | None:
     return address
 
 
-def _trusted(address: Address) -> bool:
+def _is_proxy(address: Address) -> bool:
     return any(address in network for network in ENV.trusted_proxies)
+
+
+def is_trusted(address: str | None) -> bool:
+    """One of TRUSTED_IPS, for which no rate limit holds."""
+    if address is None or not ENV.trusted_ips:
+        return False
+    found = ipaddress.ip_address(address)
+    return any(found in network for network in ENV.trusted_ips)
 
 
 def resolve(peer: str, forwarded: str) -> str | None:
@@ -45,7 +53,7 @@ def resolve(peer: str, forwarded: str) -> str | None:
     if client is None:
         return None
     for hop in reversed(forwarded.split(",") if forwarded else []):
-        if not _trusted(client):
+        if not _is_proxy(client):
             break
         address = parse(hop)
         if address is None:

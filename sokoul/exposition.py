@@ -20,7 +20,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from apps.downloads import gauges as downloads
 from apps.jobs import gauges as jobs
 from sokoul import client_ip, health, logs, metrics
-from sokoul.env import ENV, secrets_of
+from sokoul.env import secrets_of
 from sokoul.errors import problem_response
 from sokoul.metrics import files
 
@@ -109,12 +109,9 @@ def may_read(request: HttpRequest) -> bool:
     if scheme.lower() == "bearer" and _is_token(offered.strip()):
         return True
     found = client_ip.current()
-    if found is None:
-        return False
-    address = ipaddress.ip_address(found)
-    if any(address in network for network in ENV.trusted_ips):
-        return True
-    return address.is_loopback and not any(name in request.META for name in FORWARDED)
+    if found is None or client_ip.is_trusted(found):
+        return found is not None
+    return ipaddress.ip_address(found).is_loopback and not any(name in request.META for name in FORWARDED)
 
 
 def _is_token(offered: str) -> bool:

@@ -15,6 +15,32 @@ _WITH_BODY = {
     "413": "The body is too large.",
     "415": "The body is not of a kind that is read here.",
 }
+_LIMITS: dict[str, dict[str, Any]] = {
+    "RateLimit-Policy": {
+        "description": 'Every limit that this call counts against: `"name";q=requests;w=seconds`, separated by commas '
+        "(draft-ietf-httpapi-ratelimit-headers-11).",
+        "schema": {"type": "string"},
+        "example": '"user";q=100;w=60, "ip";q=1000;w=60',
+    },
+    "RateLimit": {
+        "description": "Of each limit, how many more calls there is room for (`r`), and in how many seconds there is more (`t`).",
+        "schema": {"type": "string"},
+        "example": '"user";r=99;t=60, "ip";r=999;t=60',
+    },
+    "RateLimit-Limit": {
+        "description": "Calls a minute of the limit that is nearest to its end.",
+        "schema": {"type": "integer"},
+    },
+    "RateLimit-Remaining": {
+        "description": "How many more calls that limit has room for.",
+        "schema": {"type": "integer"},
+    },
+    "RateLimit-Reset": {
+        "description": "Seconds until it has room for one more.",
+        "schema": {"type": "integer"},
+    },
+}
+_RETRY_AFTER = {"description": "Seconds to wait before the next call.", "schema": {"type": "integer"}}
 
 
 def _refusals(**why: str) -> dict[str, dict[str, Any]]:
@@ -60,4 +86,17 @@ def completed(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             always = always | ({"404": "There is nothing at this address."} if "{" in path else {})
             for status, why in (always | (_WITH_BODY if "requestBody" in call else {})).items():
                 call["responses"].setdefault(status, {**_PROBLEM, "description": why})
+            if not path.startswith("/health") and call is not _STREAM["get"]:
+                _tell_limits(call)
+    result["components"]["headers"] = {**_LIMITS, "Retry-After": _RETRY_AFTER}
     return result
+
+
+def _tell_limits(call: dict[str, Any]) -> None:
+    """With every answer of a view, also a refusal; whom TRUSTED_IPS names gets none, for no limit holds there."""
+    for status, answer in call["responses"].items():
+        if status in {"408", "413"}:  # by the server, before it counts
+            continue
+        names = [*_LIMITS, *(["Retry-After"] if status == "429" else [])]
+        own = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        answer["headers"] = {**answer.get("headers", {}), **own}

@@ -119,7 +119,8 @@ def toast(request: HttpRequest, text: str, *, status: int = 200) -> HttpResponse
     return HttpResponse(body, status=status, headers={"HX-Retarget": "#toasts", "HX-Reswap": "innerHTML"})
 
 
-def _for_people(request: HttpRequest) -> bool:
+def for_people(request: HttpRequest) -> bool:
+    """Whether a person reads the answer, and not a program."""
     return request.path.startswith("/app/") or "text/html" in request.headers.get("Accept", "")
 
 
@@ -128,7 +129,7 @@ def failure(request: HttpRequest, status: int, text: str = "") -> HttpResponse:
     if "HX-Request" in request.headers:
         return toast(request, text or _("That did not work. Reload the page and try again."), status=status)
     context = {"detail": text, "request_id": request_id.current(), "path": request.get_full_path()}
-    template = f"{status}.html" if status in {403, 404, 503} else "400.html" if status < 500 else "500.html"
+    template = f"{status}.html" if status in {403, 404, 429, 503} else "400.html" if status < 500 else "500.html"
     response = HttpResponse(render_to_string(template, context), status=status)
     if status == 503:
         response["Retry-After"] = "5"
@@ -150,7 +151,7 @@ class Faults:
             error = TransientError(_("The database does not answer. Try again shortly."))
         if not isinstance(error, SokoulError):
             return None
-        if not _for_people(request):
+        if not for_people(request):
             return as_response(error)
         if not isinstance(error, PermanentError):
             return failure(request, 503, error.message)
@@ -165,28 +166,28 @@ class Faults:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     text = _("Sokoul does not understand this request.")
-    return failure(request, 400, text) if _for_people(request) else problem_response(400, text, code="invalid")
+    return failure(request, 400, text) if for_people(request) else problem_response(400, text, code="invalid")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _for_people(request):
+    if for_people(request):
         return failure(request, 403)
     return problem_response(403, "You may not do that.", code="forbidden")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     text = _("This page was open for too long, or in two windows. Go back, reload it and try again.")
-    return failure(request, 403, text) if _for_people(request) else problem_response(403, text, code="csrf")
+    return failure(request, 403, text) if for_people(request) else problem_response(403, text, code="csrf")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _for_people(request):
+    if for_people(request):
         return failure(request, 404)
     return problem_response(404, "There is nothing here.", code="not_found")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if _for_people(request):
+    if for_people(request):
         return failure(request, 500)
     return problem_response(500, "Something went wrong here. Try again; tell the operator the request id if it stays.")
 

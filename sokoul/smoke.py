@@ -72,9 +72,21 @@ class Visit:
     open: ExitStack = field(default_factory=ExitStack)
 
     def call(self, method: str, path: str, body: object = None, **headers: str) -> http.Response:
-        """An answer, whatever its status below 500. Raises SokoulError where there is none."""
+        """An answer, whatever its status below 500. Raises SokoulError where there is none.
+
+        Where this address has asked too often, it waits as long as it is told, within its patience.
+        """
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        until = time.monotonic() + self.patience
+        while True:
+            answer = self._call(method, path, body, headers)
+            wait = answer.headers.get("retry-after", "") if answer.status == 429 else ""
+            if not wait.isdigit() or time.monotonic() + int(wait) > until:
+                return answer
+            time.sleep(int(wait))
+
+    def _call(self, method: str, path: str, body: object, headers: dict[str, str]) -> http.Response:
         host = urlsplit(self.url).hostname or ""
         return http.request(
             method, f"{self.url}{path}", service="Sokoul", headers=headers, json=body, seconds=35, trusted=[host],

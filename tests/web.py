@@ -28,9 +28,11 @@ ROOT = Path(__file__).parents[1]
 
 
 class Web:
-    """`manage.py serve` on a port of its own, answering when the constructor returns."""
+    """`manage.py serve` on a port of its own, answering when the constructor returns, unless several are to start at once."""
 
-    def __init__(self, environment: dict[str, str], server: str = "uvicorn", port: int = 0) -> None:
+    def __init__(
+        self, environment: dict[str, str], server: str = "uvicorn", port: int = 0, *, wait: bool = True
+    ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._secrets = secrets_of(environment)
@@ -40,6 +42,10 @@ class Web:
             command, {**environment, "PYTHONUNBUFFERED": "1"}, signal.SIGKILL, self.output.fileno(), ROOT
         )
         self.http = httpx.Client(base_url=self.url, timeout=30)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
         deadline = time.monotonic() + 60
         while not self._is_ready():
             assert self.process.poll() is None, self.log()

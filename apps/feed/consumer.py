@@ -16,7 +16,7 @@ from django.http.request import split_domain_port, validate_host
 
 from apps.feed import replay, snapshot
 from apps.feed.hub import Living, hub, in_thread
-from sokoul import logs, request_id
+from sokoul import client_ip, logs, request_id, throttling
 from sokoul.errors import PROBLEM_JSON, PermanentError, not_found, problem
 
 log = logs.logger(__name__)
@@ -68,7 +68,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
                     identity = await self._admit(query)
                     first = await self._enter(query.get("last_event_id"))
             except PermanentError as error:
-                await self._refuse(error.status, error.message, error.code)
+                await self._refuse(error.status, error.message, error.code, error.extra.get("retry_after", 5))
             except (DatabaseError, InterfaceError, TimeoutError):
                 await self._refuse(503, "The database does not answer. Try again shortly.", "database")
             own_id = (b"x-request-id", request_id.current().encode())
@@ -78,7 +78,11 @@ class FeedConsumer(AsyncWebsocketConsumer):
         self._begin(first)
 
     async def _admit(self, query: dict[str, str]) -> Identity:
-        """Raises PermanentError with the HTTP status: 401 nobody, 403 a foreign page, 404 elsewhere, 429 too many sockets."""
+        """Raises PermanentError with the HTTP status: 401 nobody, 403 a foreign page, 404 elsewhere, 429 too many sockets or
+        too often."""
+        address = self._address()
+        if not client_ip.is_trusted(address):
+            await in_thread(throttling.count, address)
         if self.scope["path"] not in PATHS:
             raise not_found("A feed at this address")
         if not _own_origin(self._header(b"origin"), self._header(b"host") or ""):
@@ -115,7 +119,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         if self._heal_again:
             self.heal()
 
-    async def _refuse(self, status: int, detail: str, code: str) -> NoReturn:
+    async def _refuse(self, status: int, detail: str, code: str, retry_after: int = 5) -> NoReturn:
         """An HTTP answer where the server can give one, else the 403 that a refused handshake always is; ends the consumer."""
         await self._leave()
         if "websocket.http.response" in (self.scope.get("extensions") or {}):
@@ -125,7 +129,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
                 "content-length": str(len(body)),
                 "x-request-id": request_id.current(),
                 **({"www-authenticate": 'Bearer realm="sokoul"'} if status == 401 else {}),
-                **({"retry-after": "5"} if status in {429, 503} else {}),
+                **({"retry-after": str(retry_after)} if status in {429, 503} else {}),
             }
             pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
             start: Any = {"type": "websocket.http.response.start", "status": status, "headers": pairs}
@@ -138,6 +142,13 @@ class FeedConsumer(AsyncWebsocketConsumer):
 
     def _header(self, name: bytes) -> str | None:
         return next((value.decode("latin-1") for key, value in self.scope["headers"] if key.lower() == name), None)
+
+    def _address(self) -> str | None:
+        peer, _port = self.scope.get("client") or ("", 0)
+        forwarded = [
+            value.decode("latin-1") for key, value in self.scope["headers"] if key.lower() == b"x-forwarded-for"
+        ]
+        return client_ip.resolve(peer, ",".join(forwarded))
 
     # What the reader is told
 

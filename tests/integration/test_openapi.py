@@ -60,6 +60,20 @@ def test_every_call_says_what_it_is_and_how_it_is_refused(schema: dict[str, Any]
                 assert {"400", "413", "415"} <= set(call["responses"]), (method, path)
 
 
+def test_every_call_but_health_tells_its_limits(schema: dict[str, Any]) -> None:
+    named = set(schema["components"]["headers"])
+    assert {"RateLimit-Policy", "RateLimit", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} < named
+    unlimited = {path for path in schema["paths"] if path.startswith("/health")}
+    for path, calls in schema["paths"].items():
+        for method, call in calls.items():
+            if path in unlimited or path.endswith("/stream"):
+                assert not any("headers" in answer for answer in call["responses"].values()), (method, path)
+                continue
+            told = {status: set(answer.get("headers", ())) for status, answer in call["responses"].items()}
+            assert told["429"] == named, (method, path)
+            assert all("RateLimit" in told[status] for status in told if status[0] == "2"), (method, path)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_it_is_served_and_its_page_asks_no_other_host(web: Web) -> None:
     described = web.get("/schema", headers={"Accept": "application/vnd.oai.openapi+json"})

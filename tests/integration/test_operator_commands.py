@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from apps.accounts import audit
 from apps.accounts.models import AuditEntry, User
 from apps.downloads.models import Download
 from apps.media.models import Favorite, Media
-from sokoul import backup, env, keyring
+from sokoul import backup, env, keyring, smoke
 from sokoul.operator_command import OperatorCommand
 from tests.audited import assert_audited
 from tests.demo import Demo
@@ -121,7 +123,7 @@ def test_without_a_scout_the_search_says_that_it_waits(providers: Demo, child_en
 
 @pytest.mark.stack
 def test_a_smoke_test_walks_the_main_job_and_leaves_nothing(product: Product) -> None:
-    product.start()
+    product.start(TRUSTED_IPS="")  # within the limits that hold for everybody
     report = answer(product, "smoke", product.url)
     outcomes = {check["check"]: (check["outcome"], check["detail"]) for check in report["checks"]}
     assert {outcome for outcome, _ in outcomes.values()} == {"ok"}, outcomes
@@ -129,6 +131,37 @@ def test_a_smoke_test_walks_the_main_job_and_leaves_nothing(product: Product) ->
     assert not User.objects.filter(username__startswith="smoke-").exists()
     assert not Download.objects.exists()
     until(lambda: not list(product.library.rglob("*.mp4")), what="the end of the film that it downloaded")
+
+
+class Hurried(BaseHTTPRequestHandler):
+    """A deployment that wants a second between two calls."""
+
+    last = 0.0
+
+    def do_GET(self) -> None:
+        early = time.monotonic() - Hurried.last < 1.0
+        if not early:
+            Hurried.last = time.monotonic()
+        self.send_response(429 if early else 200)
+        if early:
+            self.send_header("Retry-After", "1")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Not into the tests' output."""
+
+
+def test_a_smoke_test_waits_as_long_as_it_is_told_within_its_patience() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hurried) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            patient, hasty = smoke.Visit(url, patience=10), smoke.Visit(url, patience=0.5)
+            assert [patient.call("GET", "/x").status for _ in range(2)] == [200, 200]
+            assert hasty.call("GET", "/x").status == 429
+        finally:
+            server.shutdown()
 
 
 @pytest.mark.stack

@@ -1,0 +1,110 @@
+"""How often somebody may ask (SPEC 16): who it is, what the request counts as, and the answer where it is too often.
+
+It is done before anything else is done for a request, in one question to Redis. docs/limits.md has the whole table.
+"""
+
+import re
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from apps.accounts import authentication, identity
+from sokoul import client_ip, logs, pages
+from sokoul.errors import PermanentError, as_response
+from sokoul.throttling import IP, LIMITER, Claim, Policy, Verdict, headers, place, too_often
+
+log = logs.logger(__name__)
+USER = Policy("user", 100)
+ANONYMOUS = Policy("anonymous", 10)
+SEARCH = Policy("search", 30)
+
+_UNLIMITED = re.compile(r"(/api/v1)?/(health(/\w+)?|metrics)")
+_SEEN = re.compile(r"/|/(docs|schema|app|dashboard)|/(app|dashboard|static)/.*|(/api/v1)?/posters/.*", re.DOTALL)
+_SEARCH = re.compile(r"(/api/v1)?/search")
+_by_address_alone: set[str] = set()
+
+
+def count_by_address(path: str) -> None:
+    """What is sent to this path, beginning with /, is sent by somebody who has no account: another program."""
+    _by_address_alone.add(path)
+
+
+def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def handle(request: HttpRequest) -> HttpResponse:
+        if _UNLIMITED.fullmatch(request.path_info) or client_ip.is_trusted(client_ip.current()):
+            return get_response(request)
+        api = _is_api(request)
+        claims = [Claim(IP, place(client_ip.current()))]
+        verdict = LIMITER.refusal(claims)
+        if verdict is None:  # only then is it worth finding out who asks
+            claims = [*_as_caller(request), *claims] if api else claims
+            verdict = LIMITER.ask(claims)
+        response = get_response(request) if verdict.admitted else _refused(request, verdict)
+        if api:
+            for name, value in headers(claims, verdict).items():
+                response[name] = value
+        return response
+
+    return handle
+
+
+def _is_api(request: HttpRequest) -> bool:
+    """Everything but what people look at and what programs without an account send; a form that is posted is a call."""
+    looks = request.method in {"GET", "HEAD"} and _SEEN.fullmatch(request.path_info)
+    return not looks and request.path_info not in _by_address_alone
+
+
+def _as_caller(request: HttpRequest) -> list[Claim]:
+    """What the caller's own class counts; nothing while the database cannot say who it is."""
+    try:
+        user_id = caller(request)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("nobody is known, the address alone is counted", error=type(error).__name__)
+        return []
+    address = place(client_ip.current())
+    own = Claim(ANONYMOUS, address) if user_id is None else Claim(USER, str(user_id))
+    if not _SEARCH.fullmatch(request.path_info):
+        return [own]
+    return [own, Claim(SEARCH, address if user_id is None else f"user:{user_id}")]
+
+
+def caller(request: HttpRequest) -> int | None:
+    """The id of who asks. None for a stranger, and for whoever shows what is not valid, or no longer."""
+    for way in (_by_token, _by_session):
+        if (user_id := way(request)) is not None:
+            return user_id
+    return None
+
+
+def _by_token(request: HttpRequest) -> int | None:
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    try:
+        return identity.bearer(token.strip())[0].pk
+    except PermanentError:
+        return None
+
+
+def _by_session(request: HttpRequest) -> int | None:
+    """Of those who post a form. REST takes no sessions."""
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not key or not request.path_info.startswith(("/app/", "/dashboard/")):
+        return None
+    user = authentication.by_session(key)
+    return user.pk if user else None
+
+
+def _refused(request: HttpRequest, verdict: Verdict) -> HttpResponse:
+    """A page or a notice in plain words for people, in the language that their browser asks for; else a problem document."""
+    if not pages.for_people(request):
+        return as_response(too_often(verdict))
+    with translation.override(translation.get_language_from_request(request)):
+        text = _("Too much was asked from here within a minute. Try again in %(seconds)d s.")
+        response = pages.failure(request, 429, text % {"seconds": verdict.retry_after})
+    response["Retry-After"] = str(verdict.retry_after)
+    return response
