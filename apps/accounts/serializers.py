@@ -9,6 +9,7 @@ from sokoul.api import StrictSerializer
 
 LONGEST_EMAIL = 254
 LONGEST_PASSWORD = 1024
+LONGEST_CODE = 200
 LANGUAGES = [("", "as the browser asks"), ("en", "English"), ("fr", "Français")]
 
 
@@ -40,6 +41,15 @@ class CredentialsSerializer(StrictSerializer):
 
 class RefreshSerializer(StrictSerializer):
     refresh = serializers.CharField(max_length=4096)
+
+
+class ResetSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=LONGEST_EMAIL)
+
+
+class ResetConfirmationSerializer(StrictSerializer):
+    token = serializers.CharField(max_length=LONGEST_CODE, help_text="The code of the mail.")
+    password = _password(min_length=8)
 
 
 class ProfileChangeSerializer(StrictSerializer):

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from tests.bench import report
 
-BENCHMARKS = ("jobs", "torrent", "lists", "starting", "sockets", "streaming", "releases", "syncing", "limiting")
+BENCHMARKS = (
+    "jobs", "torrent", "lists", "starting", "logins", "sockets", "streaming", "releases", "syncing", "limiting",
+)  # fmt: skip
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "docs" / "benchmarks.md"
 MARK = "<!-- what follows is written by `make bench RECORD=1` -->"
