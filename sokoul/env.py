@@ -8,6 +8,7 @@ to. An empty value means unset.
 
 import functools
 import ipaddress
+import itertools
 import os
 import sys
 import time
@@ -133,7 +134,9 @@ class Environment(BaseModel):
         [], description="Further host names that requests may carry (PUBLIC_URL's and loopback are always allowed)."
     )
     secret_key: Annotated[str, AfterValidator(_strong)] = Field(
-        "", description="Signs web sessions; at least 32 bytes (default: derived from JWT_SECRET)."
+        "",
+        description="Signs web sessions; at least 32 bytes (default: derived from JWT_SECRET). One a line: the first signs, all "
+        "verify.",
     )
     admin_email: str = Field("admin@localhost.localdomain", description="E-mail address of the first admin.")
     admin_password: str = Field("", description="Password of the first admin (default: generated and printed once).")
@@ -304,26 +307,51 @@ def stop(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
-_LAST_SEEN: dict[str, tuple[str, ...]] = {}
+RINGS = ("JWT_SECRET", "SECRET_KEY")  # one secret a line; other secrets are lists with commas
+_LAST_SEEN: dict[str, str] = {}
+
+
+def latest(name: str) -> str:
+    """The value of a variable as it stands now, or as it last did: a file may just be replaced, and leaves nobody without."""
+    if value := gather().get(name, "").strip(" \t\n,"):
+        _LAST_SEEN[name] = value
+    return value or _LAST_SEEN.get(name, "")
+
+
+Moment = tuple[int, int]
+_rereads = itertools.count(1)
+_reread = 0
+
+
+def moment() -> Moment:
+    """Something else as soon as what was read has to be read again: every 30 s, and after `reread`."""
+    return int(time.monotonic() / REREAD_SECONDS), _reread
 
 
 @functools.lru_cache(maxsize=64)
-def _secret_lines(name: str, _moment: int) -> tuple[str, ...]:
-    value = gather().get(name, "")
-    separator = "\n" if name == "JWT_SECRET" else ","
-    if found := tuple(part.strip() for part in value.split(separator) if part.strip()):
-        _LAST_SEEN[name] = found
-    return found or _LAST_SEEN.get(name, ())  # a file that is just being replaced must not leave us without a key
+def _at(name: str, _moment: Moment) -> str:
+    return latest(name)
+
+
+def current(name: str) -> str:
+    """The value of a variable that may change while we run, as `latest` at this `moment`."""
+    return _at(name, moment())
+
+
+@functools.lru_cache(maxsize=64)
+def _split(value: str, separator: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(separator) if part.strip())
 
 
 def secrets_of(name: str) -> tuple[str, ...]:
-    """All values of a secret that may be rotated (first one preferred), re-read every 30 s; never empty-string members."""
-    return _secret_lines(name, int(time.monotonic() / REREAD_SECONDS))
+    """All values of a secret that may be rotated (first one preferred), as `current`; never empty-string members."""
+    return _split(current(name), "\n" if name in RINGS else ",")
 
 
 def reread() -> None:
     """Forget what was read (SIGHUP)."""
-    _secret_lines.cache_clear()
+    global _reread
+    _reread = next(_rereads)
 
 
 def example() -> str:

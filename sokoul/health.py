@@ -1,5 +1,6 @@
 """Is it well? `/health` for probes, `/health/deep` by component, `/health/ready` for balancers, `/health/live` for supervisors."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from apps.accounts.permissions import Anyone
 from apps.jobs import broker
 from sokoul import logs
 from sokoul.env import ENV
+from sokoul.postgres import login
 from sokoul.server.drain import DRAIN
 
 log = logs.logger(__name__)
@@ -33,7 +35,10 @@ ASKING_WHO = 0.7  # seconds to find out whether it is staff that asks
 
 def _postgres() -> None:
     """A connection of its own: the pool may be busy, which is not the same as a database that is gone."""
-    with psycopg.connect(ENV.database_url, connect_timeout=2, tcp_user_timeout=2000, autocommit=True) as connection:
+    connect = functools.partial(
+        psycopg.connect, ENV.database_url, connect_timeout=2, tcp_user_timeout=2000, autocommit=True
+    )
+    with login.connected(connect) as connection:
         connection.execute("SELECT 1")
 
 

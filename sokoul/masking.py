@@ -2,7 +2,6 @@
 
 import functools
 import re
-import time
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -44,11 +43,12 @@ class _Secret(NamedTuple):
 
 
 @functools.lru_cache(maxsize=2)
-def _known(_moment: int) -> tuple[_Secret, ...]:
+def _known(_moment: env.Moment) -> tuple[_Secret, ...]:
     found = [_Secret(secret, HIDDEN) for name in PASSWORDS for secret in env.secrets_of(name)]
     found += [_Secret(key, HIDDEN_KEY) for name in API_KEYS for key in env.secrets_of(name)]
     found += [_Secret(key, HIDDEN_KEY) for _, key in env.ENV.torznab_feeds.values()]
-    found += [_Secret(secret, HIDDEN) for name in URLS for secret in _of_url(getattr(env.ENV, name))]
+    urls = [*(getattr(env.ENV, name) for name in URLS), env.current("DATABASE_URL")]
+    found += [_Secret(secret, HIDDEN) for url in urls for secret in _of_url(url)]
     return tuple(secret for secret in found if len(secret.text) >= SHORTEST)
 
 
@@ -63,7 +63,7 @@ def _of_url(urls: str) -> list[str]:
 
 
 def _secrets() -> tuple[_Secret, ...]:
-    return _known(int(time.monotonic() / env.REREAD_SECONDS))
+    return _known(env.moment())
 
 
 @functools.lru_cache(maxsize=2)

@@ -52,7 +52,7 @@ _STREAM: dict[str, Any] = {
         "operationId": "downloads_files_stream",
         "summary": "A file of a download, also while it downloads; a session cookie is as good as a token",
         "tags": ["downloads"],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"apiKey": []}],
         "parameters": [
             {"in": "path", "name": "download_id", "required": True, "schema": {"type": "integer"}},
             {"in": "path", "name": "index", "required": True, "schema": {"type": "integer"}},

@@ -1,21 +1,17 @@
 """Django's settings, all from `sokoul.env`."""
 
-import hashlib
-import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sokoul import component, logs
-from sokoul.env import ENV, secrets_of
+from sokoul import component, logs, signing_keys
+from sokoul.env import ENV
 from sokoul.postgres.connection import Connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEBUG = False
 
-# A process without JWT_SECRET never gets past `env.require_complete()`; commands that need nothing get a random key.
-_signing = [ENV.secret_key] if ENV.secret_key else [*secrets_of("JWT_SECRET")] or [secrets.token_hex(32)]
-SECRET_KEY, *SECRET_KEY_FALLBACKS = (hashlib.sha256(b"sokoul sessions:" + key.encode()).hexdigest() for key in _signing)
+SECRET_KEY, SECRET_KEY_FALLBACKS = signing_keys.First(signing_keys.ring()[0]), signing_keys.Others()
 
 HTTPS = ENV.address.startswith("https://")
 ALLOWED_HOSTS = [urlsplit(ENV.address).hostname or "localhost", "localhost", "127.0.0.1", "[::1]", *ENV.allowed_hosts]
@@ -158,7 +154,10 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.BearerAuthentication",
+        "apps.accounts.authentication.ApiKeyAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.permissions.SignedIn"],
     "DEFAULT_RENDERER_CLASSES": ["sokoul.api.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["sokoul.api.OrjsonParser"],

@@ -6,7 +6,7 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from apps.accounts import damage, schema  # noqa: F401  (the latter registers itself)
+        from apps.accounts import damage, refused_keys, schema  # noqa: F401  (the latter two register themselves)
         from apps.accounts.channels import carrying
         from apps.feed import push
         from sokoul.damage import on_damage

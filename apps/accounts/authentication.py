@@ -1,4 +1,4 @@
-"""Who is asking: a bearer token for REST, e-mail address or user name and password for pages."""
+"""Who is asking: a bearer token or an API key for REST, e-mail address or user name and password for pages."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from django.utils.crypto import constant_time_compare
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
-from apps.accounts import identity, services, tokens
+from apps.accounts import api_keys, identity, services, tokens
 from apps.accounts.models import User
 from apps.accounts.tokens import Claims
 from sokoul import request_id
-from sokoul.errors import PermanentError
+from sokoul.errors import PermanentError, forbidden
 
 REALM = 'Bearer realm="sokoul"'
 
@@ -29,6 +29,21 @@ class BearerAuthentication(BaseAuthentication):
         user, claims = identity.bearer(token.strip())
         request_id.set_user(user.pk)
         return user, claims
+
+    def authenticate_header(self, request: Request) -> str:
+        return REALM
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`X-API-Key: sk_…`; a bad key is 401. In a query string, which ends up in logs, a key counts as none."""
+
+    def authenticate(self, request: Request) -> tuple[User, api_keys.Use] | None:
+        key = request.META.get("HTTP_X_API_KEY")
+        if key is None:
+            return None
+        user, use = api_keys.used(key.strip())
+        request_id.set_user(user.pk)
+        return user, use
 
     def authenticate_header(self, request: Request) -> str:
         return REALM
@@ -62,11 +77,20 @@ def user_of(request: Request) -> User:
     return request.user
 
 
-def person_of(authorization: str, session_key: str | None) -> User:
-    """Who asks for a stream, which no view serves: by bearer token, else by web session. PermanentError (401) for strangers."""
+def in_person(request: Request) -> User:
+    """As `user_of`, where no API key is enough: whoever finds one must not get from it to another way in."""
+    if isinstance(request.auth, api_keys.Use):
+        raise forbidden("An API key may not do this. Sign in with your password, and use the access token.")
+    return user_of(request)
+
+
+def person_of(authorization: str, key: str | None, session_key: str | None) -> User:
+    """Who asks for a stream, which no view serves: by bearer token, else API key, else web session. PermanentError (401)."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return identity.bearer(token.strip())[0]
+    if key is not None:
+        return api_keys.used(key.strip())[0]
     user = by_session(session_key) if session_key else None
     if user is None:
         raise tokens.unauthenticated()

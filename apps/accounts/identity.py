@@ -33,23 +33,28 @@ def bearer(token: str) -> tuple[User, Claims]:
 
 def of(claims: Claims) -> User:
     """The living account behind these claims, as a fresh object; PermanentError (401) when it or its sign-in has ended."""
-    key = (claims.user_id, claims.family)
-    until, values = _known.get(key, (0.0, []))
-    if until <= time.monotonic():
-        values = _ask(claims)
-        if len(_known) >= MOST:
-            _known.clear()
-        _known[key] = (time.monotonic() + KEEP_SECONDS, values)
-    user = User.from_db("default", _NAMES, values)
+    user = living(claims.user_id, claims.family)
     if user.token_epoch != claims.epoch:
         raise unauthenticated()
     return user
 
 
-def _ask(claims: Claims) -> list[Any]:
-    alive = Q(pk=claims.user_id, is_active=True)
-    if claims.family:
-        alive &= Q(Exists(RefreshToken.objects.filter(family=claims.family, user=claims.user_id, revoked_at=None)))
+def living(user_id: int, family: uuid.UUID | None = None) -> User:
+    """This account as a fresh object; PermanentError (401) when it is closed, or the family of tokens was revoked."""
+    key = (user_id, family)
+    until, values = _known.get(key, (0.0, []))
+    if until <= time.monotonic():
+        values = _ask(user_id, family)
+        if len(_known) >= MOST:
+            _known.clear()
+        _known[key] = (time.monotonic() + KEEP_SECONDS, values)
+    return User.from_db("default", _NAMES, values)
+
+
+def _ask(user_id: int, family: uuid.UUID | None) -> list[Any]:
+    alive = Q(pk=user_id, is_active=True)
+    if family:
+        alive &= Q(Exists(RefreshToken.objects.filter(family=family, user=user_id, revoked_at=None)))
     row = User.objects.filter(alive).values_list(*_NAMES).first()
     if row is None:
         raise unauthenticated()

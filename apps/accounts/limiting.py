@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from apps.accounts import authentication, identity
+from apps.accounts import api_keys, authentication, identity
 from sokoul import client_ip, logs, pages
 from sokoul.errors import PermanentError, as_response
 from sokoul.throttling import IP, LIMITER, Claim, Policy, Verdict, headers, place, too_often
@@ -74,7 +74,7 @@ def _as_caller(request: HttpRequest) -> list[Claim]:
 
 def caller(request: HttpRequest) -> int | None:
     """The id of who asks. None for a stranger, and for whoever shows what is not valid, or no longer."""
-    for way in (_by_token, _by_session):
+    for way in (_by_token, _by_key, _by_session):
         if (user_id := way(request)) is not None:
             return user_id
     return None
@@ -86,6 +86,16 @@ def _by_token(request: HttpRequest) -> int | None:
         return None
     try:
         return identity.bearer(token.strip())[0].pk
+    except PermanentError:
+        return None
+
+
+def _by_key(request: HttpRequest) -> int | None:
+    key = request.META.get("HTTP_X_API_KEY")
+    if key is None:
+        return None
+    try:
+        return api_keys.used(key.strip())[0].pk
     except PermanentError:
         return None
 

@@ -2,13 +2,13 @@
 
 from django.db import transaction
 
-from apps.accounts import audit, identity, services
+from apps.accounts import api_keys, audit, identity, services
 from apps.accounts.models import Role, User
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
 
 
 def change(user_id: int, *, by: User, role: Role | None = None, is_active: bool | None = None) -> User:
-    """Give a role, deactivate or activate; what is None, or so already, stays. Deactivating ends every sign-in.
+    """Give a role, deactivate or activate; what is None, or so already, stays. Deactivating ends every sign-in and API key.
 
     Raises PermanentError: 404 unknown, 403 once `by` is no admin any more, 409 for one's own account (so that one admin is
     left) and for the role of an account that stays deactivated.
@@ -50,5 +50,7 @@ def _switch(user: User, active: bool, by: User) -> None:
     user.is_active = active
     user.token_epoch += 1  # tokens and web sessions from before stay dead, also when the account is activated again
     user.save(update_fields=["is_active", "token_epoch"])
+    if not active:
+        api_keys.end_all(user, by, "account deactivated")
     action = "user.activated" if active else "user.deactivated"
     audit.record(action, user.username, by, user_id=user.pk)

@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 
 from apps.accounts.channels.models import Channel, Preference, Sending
 
-__all__ = ["Attempt", "AuditEntry", "Channel", "Preference", "RefreshToken", "Role", "Sending", "TelegramBot", "TelegramCode",
+__all__ = ["ApiKey", "Attempt", "AuditEntry", "Channel", "Preference", "RefreshToken", "Role", "Sending", "TelegramBot", "TelegramCode",
            "TelegramLink", "User", "UserManager"]  # fmt: skip
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")
@@ -134,6 +134,29 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return str(self.jti)
+
+
+class ApiKey(models.Model):
+    """A key with which a program acts for a person (`apps.accounts.api_keys`). The key itself is kept nowhere."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=64, help_text="What its owner calls it.")
+    prefix = models.CharField(max_length=16, help_text="How the key begins, to tell one from another.")
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the key, hexadecimal.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+
+    class Meta:
+        db_table = "api_keys"
+        indexes = [models.Index(fields=["user", "-id"], name="api_keys_user")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="api_keys_named"),
+            models.CheckConstraint(condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="api_keys_hashed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class TelegramBot(models.Model):

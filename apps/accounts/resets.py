@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from apps.accounts import attempts, audit, identity, lockouts, notices, services
+from apps.accounts import api_keys, attempts, audit, identity, lockouts, notices, services
 from apps.accounts.attempts import Limit, Try
 from apps.accounts.channels.letter import language_of
 from apps.accounts.models import User
@@ -105,6 +105,7 @@ def reset(code: str, password: str) -> User:
         user.save(update_fields=["password", "token_epoch"])
         lockouts.release(user)
         notices.password_changed(user)
+        api_keys.end_all(user, user, "password reset")
         audit.record("auth.password_reset", user.username, user)
     identity.forget(user.pk)
     return user

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from apps.accounts import audit, families, identity, lockouts, notices, passwords
+from apps.accounts import api_keys, audit, families, identity, lockouts, notices, passwords
 from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
 from apps.accounts.tokens import unauthenticated
@@ -115,7 +115,7 @@ def _prove(user: User, password: str) -> None:
 def change_profile(user: User, changes: dict[str, Any]) -> User:
     """Apply email, username, language and password; `current_password` is needed for e-mail address and password.
 
-    A new password ends every other sign-in: tokens and web sessions (a page calls `update_session_auth_hash` after it).
+    A new password ends every other sign-in: tokens, web sessions (a page calls `update_session_auth_hash` after it) and API keys.
     """
     changes = dict(changes)
     current = changes.pop("current_password", "")
@@ -135,6 +135,7 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
             notices.address_changed(user, before)
         if "password" in changes:
             notices.password_changed(user)
+            api_keys.end_all(user, user, "new password")
         audit.record("user.changed", user.username, user, fields=sorted(changes))
     identity.forget(user.pk)
     return user

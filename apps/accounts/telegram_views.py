@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts import telegram
-from apps.accounts.authentication import user_of
+from apps.accounts.authentication import in_person, user_of
 from sokoul.api import problems
 
 
@@ -29,13 +29,13 @@ class TelegramStateSerializer(serializers.Serializer[Any]):
 class TelegramOffer(APIView):
     @extend_schema(
         summary="A link that asks the bot to link my Telegram account",
-        description="Works once, within ten minutes. An earlier link stops working.",
+        description="Works once, within ten minutes. An earlier link stops working. Takes a token: no API key.",
         request=None,
-        responses={200: TelegramOfferSerializer, **problems(401, 503)},
+        responses={200: TelegramOfferSerializer, **problems(401, 403, 503)},
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
-        url, expires_at = telegram.offer(user_of(request))
+        url, expires_at = telegram.offer(in_person(request))
         return Response({"url": url, "expires_at": expires_at})
 
 
@@ -57,11 +57,11 @@ class TelegramAccount(APIView):
 class TelegramConfirmation(APIView):
     @extend_schema(
         summary="Yes, the Telegram account that asks is mine",
-        description="Look at who asked (`GET /user/telegram`) before confirming.",
+        description="Look at who asked (`GET /user/telegram`) before confirming. Takes a token: no API key.",
         request=None,
-        responses={204: None, **problems(401, 404, 409)},
+        responses={204: None, **problems(401, 403, 404, 409)},
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
-        telegram.confirm(user_of(request))
+        telegram.confirm(in_person(request))
         return Response(status=204)

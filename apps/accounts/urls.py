@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from apps.accounts import admin_views, announcing, telegram_pages, telegram_views, views
+from apps.accounts import admin_views, announcing, key_pages, key_views, telegram_pages, telegram_views, views
 from apps.accounts import pages as html
 from apps.accounts.channels import pages as channel_pages
 from apps.accounts.channels import views as channel_views
@@ -17,6 +17,8 @@ api: list[URLPattern] = [
     path("auth/password/reset/confirm", views.PasswordResetConfirmation.as_view()),
     path("auth/ws-ticket", views.WebSocketTicket.as_view()),
     path("user/profile", views.Profile.as_view()),
+    path("user/api-keys", key_views.ApiKeys.as_view()),
+    path("user/api-keys/<int:key_id>", key_views.OneApiKey.as_view()),
     path("user", views.Account.as_view()),
     path("admin/broadcast", announcing.Broadcast.as_view()),
     path("admin/messages", announcing.Message.as_view()),
@@ -44,6 +46,8 @@ pages: list[URLPattern] = [
     path("profile", html.profile, name="profile"),
     path("profile/password", html.change_password, name="password-change"),
     path("profile/email", html.change_email, name="email-change"),
+    path("profile/keys", key_pages.keys, name="api-keys"),
+    path("profile/keys/<int:key_id>/delete", key_pages.delete, name="api-key-delete"),
     path("profile/notifications", channel_pages.page, name="channels"),
     path("profile/channels/add", channel_pages.add, name="channel-add"),
     path("profile/channels/<int:channel_id>/remove", channel_pages.remove, name="channel-remove"),

@@ -8,7 +8,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts import families, resets, services, websocket
-from apps.accounts.authentication import user_of
+from apps.accounts.api_keys import Use
+from apps.accounts.authentication import in_person, user_of
 from apps.accounts.models import User
 from apps.accounts.permissions import Anyone
 from apps.accounts.serializers import (
@@ -142,7 +143,7 @@ class WebSocketTicket(APIView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        assert isinstance(request.auth, Claims)
+        assert isinstance(request.auth, Claims | Use)
         return Response(websocket.issue_ticket(user_of(request), request.auth)._asdict())
 
 
@@ -153,19 +154,24 @@ class Profile(APIView):
 
     @extend_schema(
         summary="Change my account",
+        description="A new password or e-mail address takes the current password, and a token: an API key may not give one.",
         request=ProfileChangeSerializer,
-        responses={200: UserSerializer, **problems(400, 401)},
+        responses={200: UserSerializer, **problems(400, 401, 403)},
         tags=["user"],
     )
     def patch(self, request: Request) -> Response:
         changes = body(ProfileChangeSerializer, request)
-        return Response(user_json(services.change_profile(user_of(request), changes)))
+        user = in_person(request) if {"email", "password"} & set(changes) else user_of(request)
+        return Response(user_json(services.change_profile(user, changes)))
 
 
 class Account(APIView):
     @extend_schema(
-        summary="Delete my account and everything of mine", responses={204: None, **problems(401)}, tags=["user"]
+        summary="Delete my account and everything of mine",
+        description="Takes a token: an API key may not do it.",
+        responses={204: None, **problems(401, 403)},
+        tags=["user"],
     )
     def delete(self, request: Request) -> Response:
-        services.delete(user_of(request))
+        services.delete(in_person(request))
         return Response(status=204)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.core.cache import cache
 
 from apps.accounts import identity, tokens
+from apps.accounts.api_keys import Use
 from apps.accounts.models import User
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
 
@@ -28,11 +29,11 @@ class Ticket(NamedTuple):
     expires_at: datetime
 
 
-def issue_ticket(user: User, claims: Claims | None) -> Ticket:
-    """`claims`: of the access token that asks, whose end is also the socket's; None for a web session (an hour)."""
+def issue_ticket(user: User, by: Claims | Use | None) -> Ticket:
+    """`by`: the access token or API key that asks, whose end is also the socket's; at most an hour. None for a web session."""
     now = int(time.time())
-    until = claims.expires_at if claims else now + LIFETIMES[Kind.ACCESS]
-    family = claims.family if claims else None
+    until = int(min(by.expires_at if by else float("inf"), now + LIFETIMES[Kind.ACCESS]))
+    family = by.family if isinstance(by, Claims) else None
     text = tokens.encode(Kind.TICKET, user.pk, user.token_epoch, family, until=until)
     return Ticket(text, datetime.fromtimestamp(now + LIFETIMES[Kind.TICKET], UTC))
 

@@ -144,7 +144,7 @@ async def _answer(scope: Scope, headers: dict[str, str], send: Send) -> "Body | 
     session = _cookies(headers).get(settings.SESSION_COOKIE_NAME)
 
     def locate() -> tuple[int, Source]:
-        user_id = person_of(headers.get("authorization", ""), session).pk
+        user_id = person_of(headers.get("authorization", ""), headers.get("x-api-key"), session).pk
         return user_id, source_of(user_id, download_id, index)
 
     user_id, source = await _look(locate)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
+from apps.accounts import refused_keys
 from apps.media.models import Kind
 from sokoul import http, logs
 from sokoul.env import ENV, secrets_of
@@ -166,7 +167,7 @@ def _get(path: str, seconds: float, **params: str | int) -> http.Response:
         )
         if response.status not in REFUSALS:
             return response
-        log.error("TMDB refused an API key", position=position, status=response.status)
+        refused_keys.report(SERVICE, "TMDB_API_KEY", position, response.status)
     raise PermanentError("TMDB refused every API key. Check TMDB_API_KEY.", code="tmdb_key", status=502)
 
 

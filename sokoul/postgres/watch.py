@@ -7,6 +7,7 @@ again everybody is refused at once.
 """
 
 import atexit
+import functools
 import os
 import socket
 import threading
@@ -18,6 +19,7 @@ import psycopg
 
 from sokoul import logs
 from sokoul.env import ENV
+from sokoul.postgres import login
 
 log = logs.logger(__name__)
 AWAY = "PostgreSQL does not answer."
@@ -112,10 +114,13 @@ class Watch:
                     _shut(wait.descriptor)
 
     def _answers(self) -> bool:
+        connect = functools.partial(psycopg.connect, self._url, connect_timeout=ANSWER, application_name="sokoul-watch")
         try:
-            psycopg.connect(self._url, connect_timeout=ANSWER, application_name="sokoul-watch").close()
-        except psycopg.OperationalError as error:  # an error that the server itself sent, but that it is not ready yet
-            return error.sqlstate is not None and error.sqlstate != "57P03"
+            login.connected(connect).close()
+        except (
+            psycopg.OperationalError
+        ) as error:  # who is asked for a password has been answered, whether it is right or not
+            return error.pgconn is not None and error.pgconn.used_password
         return True
 
 

@@ -54,6 +54,20 @@ document.addEventListener("htmx:confirm", (event) => {
   dialog.showModal();
 });
 
+// Copying what is shown once; where the browser refuses (plain HTTP), it is selected, ready to be copied by hand
+
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (!button) return;
+  const text = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+    notice(button.dataset.copied);
+  } catch {
+    getSelection().selectAllChildren(text);
+  }
+});
+
 // Keys
 
 document.addEventListener("keydown", (event) => {

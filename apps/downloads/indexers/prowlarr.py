@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
+from apps.accounts import refused_keys
 from apps.downloads.indexers import offer
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.paging import Slice, read_all
@@ -70,7 +71,7 @@ def get(path: str, service: str, seconds: float, **params: str | int | list[int]
         )
         if response.status not in REFUSALS:
             return response.json()
-        log.error("Prowlarr refused an API key", position=position, status=response.status)
+        refused_keys.report("Prowlarr", "PROWLARR_API_KEY", position, response.status)
     raise PermanentError("Prowlarr refused every API key. Check PROWLARR_API_KEY.", code="prowlarr_key", status=502)
 
 

@@ -68,9 +68,7 @@ class Command(OperatorCommand):
             day = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M UTC")
             self.say(f"The old one verifies until {day}; the next rotation after that, or --prune, removes it.")
         if not ENV.secret_key:
-            self.say(
-                "Web sessions are signed with a key derived from it, and go over to the new one at the next restart."
-            )
+            self.say("Web sessions are signed with a key derived from it, and go over to the new one with it.")
 
 
 def _count(number: int, what: str) -> str:
