@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -45,6 +45,8 @@ class Listed(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST" and not self.actions:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
         answer: HttpResponse = super().changelist_view(request, {"title": self.heading, **(extra_context or {})})
         return answer
 
