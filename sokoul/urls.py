@@ -19,7 +19,6 @@ from sokoul import exposition, health
 from sokoul.dashboard import views as dashboard
 
 
-
 def _to(address: str) -> Callable[..., HttpResponseBase]:
     """Whoever looks is led on; nothing else can be done here."""
     return require_safe(RedirectView.as_view(url=address))

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.accounts import services, websocket
+from apps.accounts import quotas, services, websocket
 from apps.accounts.forms import SignInForm, SignUpForm
 from apps.accounts.models import User
 from sokoul.errors import problem_response
@@ -59,7 +59,8 @@ def profile(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         services.change_profile(request.user, {"language": request.POST.get("language", "")})
         return redirect("app:profile")
-    return render(request, "accounts/profile.html", {"languages": settings.LANGUAGES})
+    mine = quotas.shown([request.user])[request.user.pk]
+    return render(request, "accounts/profile.html", {"languages": settings.LANGUAGES, "quotas": mine})
 
 
 @require_POST

@@ -14,12 +14,13 @@ from apps.accounts.permissions import Anyone
 from apps.accounts.serializers import (
     CredentialsSerializer,
     ProfileChangeSerializer,
+    ProfileSerializer,
     RefreshSerializer,
     RegistrationSerializer,
     SignedInSerializer,
     TicketSerializer,
     TokenPairSerializer,
-    UserSerializer,
+    profile_json,
     user_json,
 )
 from apps.accounts.tokens import Claims
@@ -99,19 +100,19 @@ class WebSocketTicket(APIView):
 
 
 class Profile(APIView):
-    @extend_schema(summary="My account", responses={200: UserSerializer, **problems(401)}, tags=["user"])
+    @extend_schema(summary="My account", responses={200: ProfileSerializer, **problems(401)}, tags=["user"])
     def get(self, request: Request) -> Response:
-        return Response(user_json(user_of(request)))
+        return Response(profile_json(user_of(request)))
 
     @extend_schema(
         summary="Change my account",
         request=ProfileChangeSerializer,
-        responses={200: UserSerializer, **problems(400, 401)},
+        responses={200: ProfileSerializer, **problems(400, 401)},
         tags=["user"],
     )
     def patch(self, request: Request) -> Response:
         changes = body(ProfileChangeSerializer, request)
-        return Response(user_json(services.change_profile(user_of(request), changes)))
+        return Response(profile_json(services.change_profile(user_of(request), changes)))
 
 
 class Account(APIView):

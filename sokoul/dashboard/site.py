@@ -20,7 +20,9 @@ from sokoul.pages import signed_in
 
 View = Callable[..., HttpResponse]
 LOGS = "admin:accounts_auditentry_changelist"
-FORMS = frozenset({"add_view", "change_view", "changelist_view", "delete_view", "logout"})  # of Django's: they take a POST
+FORMS = frozenset(
+    {"add_view", "change_view", "changelist_view", "delete_view", "logout"}
+)  # of Django's: they take a POST
 
 
 def is_admin(request: HttpRequest) -> bool:

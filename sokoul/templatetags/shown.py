@@ -1,6 +1,7 @@
 """Numbers for people, and icons."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django import template
@@ -35,6 +36,24 @@ def size(value: float | None) -> str:
 def rate(value: float | None) -> str:
     """Bytes a second."""
     return _("%(size)s/s") % {"size": size(value)}
+
+
+@register.filter
+def quota(pair: Mapping[str, int | None]) -> str:
+    """{used, limit} as a count: 2 of 5; 2, no limit."""
+    return _pair(str(pair["used"] or 0), None if pair["limit"] is None else str(pair["limit"]))
+
+
+@register.filter
+def quota_of_bytes(pair: Mapping[str, int | None]) -> str:
+    """{used, limit} of bytes: 1.2 GB of 50.0 GB."""
+    return _pair(size(pair["used"]), None if pair["limit"] is None else size(pair["limit"]))
+
+
+def _pair(used: str, limit: str | None) -> str:
+    if limit is None:
+        return _("%(used)s, no limit") % {"used": used}
+    return _("%(used)s of %(limit)s") % {"used": used, "limit": limit}
 
 
 @register.filter

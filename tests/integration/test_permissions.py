@@ -3,8 +3,8 @@
 import ast
 import importlib
 import re
-import string
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +23,6 @@ from apps.bot import talking
 from apps.bot.handlers import registry
 from apps.bot.incoming import Incoming
 from apps.bot.reply import Sender
-from apps.downloads import streaming
 from apps.downloads.models import Candidate, Download, LibraryFile, Torrent, TorrentState
 from apps.feed import payloads, push
 from apps.jobs import broker
@@ -64,7 +63,11 @@ def things(alice: User, bob: User) -> dict[str, Any]:
     film = make_media("The Last Night Tram", details_at=timezone.now())
     hers = make_media(f"{MARK} film", tmdb_id=2, details_at=timezone.now())
     release = Torrent.objects.create(
-        key="url:1", title="The.Last.Night.Tram.2021.1080p-X", download_url="http://indexer/1", indexer="Quay", seen_at=timezone.now()
+        key="url:1",
+        title="The.Last.Night.Tram.2021.1080p-X",
+        download_url="http://indexer/1",
+        indexer="Quay",
+        seen_at=timezone.now(),
     )
     reasons = [{"code": "source", "points": 1, "sentence": "Source WEB-DL."}]
     candidate = Candidate.objects.create(
@@ -91,7 +94,9 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         user=alice, kind="webhook", target=f"https://{MARK}.example", secret="x" * 32, confirmed_at=timezone.now()
     )
     mail = Channel.objects.create(user=alice, kind="email", target="alice@example.com")
-    job = Job.objects.create(worker="scout", kind="search", user=alice, payload={"query": MARK}, error=MARK, request_id="click-1")
+    job = Job.objects.create(
+        worker="scout", kind="search", user=alice, payload={"query": MARK}, error=MARK, request_id="click-1"
+    )
     push.notify(alice.pk, "download_completed", f"{MARK} film is in your library.")
     audit.record("download.started", MARK, alice)
     TelegramBot.objects.create(bot_id=1, username="sokoul_bot")
@@ -156,7 +161,9 @@ class Doors:
         path = re.sub(r"<(?:\w+:)?(?P<name>\w+)>", part, re.sub(r"\(\?P(<\w+>)[^)]*\)", r"\1", row.route))
         return "/" + path.replace("^", "").replace("$", "")
 
-    def knock(self, role: str, row: Row, method: str = "", *, by_cookie: bool = False, strict: bool = False) -> HttpResponse:
+    def knock(
+        self, role: str, row: Row, method: str = "", *, by_cookie: bool = False, strict: bool = False
+    ) -> HttpResponse:
         """What this person gets. `by_cookie`: signed in as pages are, `strict`: without the token of a form."""
         kind, method = kind_of(row.route), method or row.method
         client = self._clients[strict]
@@ -203,12 +210,12 @@ def refused(role: str, answer: HttpResponse) -> bool:
 @pytest.fixture
 def doors(
     people: People, things: Things, nats: str, providers: Demo, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Doors]:
+) -> Doors:
     monkeypatch.setattr(identity, "KEEP_SECONDS", 0.0)
     monkeypatch.setattr(ENV, "telegram_webhook_secret", "s" * 32)
     monkeypatch.setenv("TELEGRAM_WEBHOOK_SECRET", "s" * 32)
     broker.call(broker.declare())
-    yield Doors(people, things)
+    return Doors(people, things)
 
 
 def told_of_hers(answer: Any) -> bool:
@@ -252,6 +259,8 @@ def test_every_route_has_a_row_and_no_method_without_one(doors: Doors, kind: str
         let_in = frozenset().union(*(row.who for row in here))
         for method in sorted({*METHODS} - {row.method for row in here}):
             for role in table.ROLES:
+                if role == "owner" and role not in let_in:
+                    continue  # nobody else than `other`, here
                 answer = doors.knock(role, rows[route], method)
                 if doors.wrote or told_of_hers(answer):
                     faults.append(f"{method} {route} as {role} writes {doors.wrote} or tells of alice's things: {ADD}")
@@ -260,7 +269,9 @@ def test_every_route_has_a_row_and_no_method_without_one(doors: Doors, kind: str
                     faults.append(f"{method} {route} as {role} answers {answer.status_code} and not 405: {ADD}")
     assert not faults, "\n".join(faults)
     gone = rows.keys() - set(found)
-    assert not gone, f"the URL configuration has no {sorted(gone)} any more: remove their rows from tests/permissions.py"
+    assert not gone, (
+        f"the URL configuration has no {sorted(gone)} any more: remove their rows from tests/permissions.py"
+    )
 
 
 def test_what_stands_under_v1_is_the_same() -> None:
@@ -283,3 +294,178 @@ def test_no_page_is_changed_without_its_form(doors: Doors) -> None:
         if row.method == "POST":
             answer = doors.knock("owner" if row.who == table.OWNER else "admin", row, strict=True)
             assert (answer.status_code, doors.wrote) == (403, []), row.call
+
+
+# --- the web process: streams, health, metrics, sockets ----------------------------------------------------------------
+
+
+@pytest.fixture
+def everybody(transactional_db: None, web: Web, people: People, things: Things) -> People:
+    """The cast and alice's things, where another process sees them; her filed download has its file."""
+    path = ENV.library / f"Movies/{MARK}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"abc")
+    return people
+
+
+def test_what_stands_beside_django_has_a_row_too() -> None:
+    from sokoul.asgi import application
+
+    addresses = [address.format(filed=1) for address in table.STREAMS]
+    for pattern, _ in application._streams:
+        assert any(pattern.fullmatch(address) for address in addresses), (
+            f"{pattern.pattern} has no row: {ADD} (STREAMS)"
+        )
+
+
+@pytest.mark.parametrize("version", ["", "/api/v1"])
+def test_streams_health_and_metrics(web: Web, everybody: People, things: Things, version: str) -> None:
+    for address, who in table.STREAMS.items():
+        path = version + address.format(**things)
+        for role, user in everybody.items():
+            wanted = 200 if role in who else 401 if user is None else 403
+            assert web.get(path, user).status_code == wanted, (path, role)
+            assert web.request("HEAD", path, user).status_code == wanted, (path, role)
+            for method in {*METHODS} - {"GET"}:
+                status = web.request(method, path, user).status_code
+                # 403: a form without its token
+                assert status in {403, 405} or (role not in who and status == wanted), (method, path, role, status)
+
+
+def test_a_relayed_stranger_reads_no_metrics(web: Web) -> None:
+    assert web.get("/metrics", headers={"X-Forwarded-For": HER_ADDRESS}).status_code == 403
+
+
+def handshake(web: Web, user: User | None) -> int:
+    try:
+        with Feed(web, user) if user else web.ws(""):
+            return 101
+    except InvalidStatus as refusal:
+        return refusal.response.status_code
+
+
+def test_sockets_are_for_those_who_are_signed_in(web: Web, everybody: People, alice: User) -> None:
+    assert {role: handshake(web, user) for role, user in everybody.items()} == table.HANDSHAKE
+    token = families.start(alice).access
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    with pytest.raises(InvalidStatus):
+        web.ws(f"?token={token}")
+
+
+DATA: dict[str, dict[str, Any]] = {
+    "job.updated": {"job_id": "1", "kind": "search", "status": "Failed", "error": MARK},
+    "download.updated": {"id": 1, "name": MARK},
+    "download.progress": {"id": 1, "reason": MARK},
+    "notification": {"code": "x", "text": MARK},
+    "message": {"text": MARK},
+    "broadcast": {"text": "for everybody"},
+}
+
+
+def test_every_event_reaches_those_whom_its_row_says(web: Web, everybody: People, alice: User) -> None:
+    known = {*payloads.ROWS, *payloads.PASSING, *payloads.CONTROL}
+    assert known == table.EVENTS.keys(), f"{known ^ table.EVENTS.keys()}: {ADD} (EVENTS)"
+    feeds = {role: Feed(web, user) for role, user in everybody.items() if user}
+    told: dict[str, set[str]] = {name: set() for name in known}
+    for role, feed in feeds.items():
+        first = feed.next()
+        told[first["type"]].add(role)
+        assert (MARK in str(first)) == (role == "owner"), "a snapshot shows one's own"
+    for name in sorted(DATA, key=lambda name: name == "broadcast"):  # last, to know that nothing else was on its way
+        if name in payloads.PASSING:
+            push.progress(alice.pk or 0, DATA[name])
+        else:
+            push.record(alice.pk if table.EVENTS[name] == table.OWNER else None, name, DATA[name])
+    feeds["owner"].send({"type": "dance"})
+    feeds["owner"].send({"type": "ping"})
+    for role, feed in feeds.items():
+        seen = {feed.next()["type"]}
+        while seen.isdisjoint({"broadcast"}) or (role == "owner" and not {"pong", "error"} <= seen):
+            seen.add(feed.next()["type"])
+        for name in seen:
+            told[name].add(role)
+        feed.send({"type": "ping"})
+        assert feed.next()["type"] == "pong", "nothing else was on its way"
+        feed.socket.close()
+    with Feed(web, alice, last_event_id=2**62) as asked_for_too_much:
+        told[asked_for_too_much.next()["type"]].add("owner")
+    assert told == {name: set(who) for name, who in table.EVENTS.items()}
+
+
+# --- Telegram ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def telegram(people: People, things: Things, providers: Demo, nats: str) -> dict[str, int]:
+    """The Telegram account of each; the stranger's is linked to nobody."""
+    numbers = {role: 1000 + number for number, role in enumerate(people)}
+    for role, user in people.items():
+        if user:
+            TelegramLink.objects.create(user=user, telegram_id=numbers[role], chat_id=numbers[role], name=role)
+    return numbers
+
+
+def said(telegram_id: int, text: str, kind: Any = "message", *, private: bool = True) -> str:
+    """What the bot answers, its buttons included; what it did is undone."""
+    update = Incoming(
+        kind=kind, key=str(uuid4()), telegram_id=telegram_id, chat_id=telegram_id, private=private, name="x", text=text
+    )
+    with transaction.atomic():
+        reply = talking.answer(update)
+        transaction.set_rollback(True)
+    assert reply
+    return " ".join([reply.text, reply.toast, *(button.text for row in reply.rows for button in row)])
+
+
+UNLINKED, FOREIGN = "You are not linked yet", "That belongs to somebody else"
+ARGUMENTS = {"search": "zzzz", "cancel": "{download_id}"}
+
+
+def test_every_command_of_the_bot(telegram: dict[str, int], things: Things) -> None:
+    known = set(registry.commands())
+    assert known == table.COMMANDS.keys(), f"{known ^ table.COMMANDS.keys()}: {ADD} (COMMANDS)"
+    for name, who in table.COMMANDS.items():
+        for role, telegram_id in telegram.items():
+            answer = said(telegram_id, f"/{name} {ARGUMENTS.get(name, '').format(**things)}".strip())
+            if role in who:
+                assert role == "stranger" or UNLINKED not in answer, (name, role)
+            else:
+                assert answer.strip().startswith(UNLINKED), (name, role)
+            assert role == "owner" or MARK not in answer, (name, role)
+            if name == "cancel" and role not in {"stranger", "owner"}:
+                assert FOREIGN in answer, role
+            if name == "status":
+                assert ("postgres" in answer) == (role == "admin"), role
+
+
+def test_every_button_of_the_bot(telegram: dict[str, int], people: People, things: Things) -> None:
+    assert registry._presses.keys() == table.PRESSES.keys(), f"{ADD} (PRESSES)"
+    alice = Sender(telegram["owner"], telegram["owner"], "alice", "en", people["owner"])
+    for verb, (who, names) in table.PRESSES.items():
+        numbers = [things[name] if isinstance(name, str) else name for name in names]
+        hers = alice.button("x", verb, *numbers).data
+        for role, user in people.items():
+            if user is None:
+                assert UNLINKED in said(telegram[role], hers, "button")
+                continue
+            own = Sender(telegram[role], telegram[role], role, "en", user).button("x", verb, *numbers).data
+            answer = said(telegram[role], own, "button")
+            assert (FOREIGN in answer) == (role not in who), (verb, role, answer)
+            assert role == "owner" or MARK not in answer, (verb, role)
+            assert ("too old or not yours" in said(telegram[role], hers, "button")) == (role != "owner"), (verb, role)
+
+
+# --- the operator ------------------------------------------------------------------------------------------------------
+
+
+def test_every_command_is_the_operators() -> None:
+    """Whoever has a shell on the machine may run them all: none signs anybody in, or goes through what HTTP shows."""
+    ours = {name: app for name, app in get_commands().items() if str(app).split(".")[0] in {"sokoul", "apps"}}
+    assert ours.keys() == table.MANAGEMENT.keys(), f"{ours.keys() ^ table.MANAGEMENT.keys()}: {ADD} (MANAGEMENT)"
+    assert set(table.MANAGEMENT.values()) == {table.OPERATOR}
+    for name, app in ours.items():
+        command = load_command_class(str(app), name)
+        assert command.create_parser("manage.py", name).format_help()
+        tree = ast.parse(Path(importlib.import_module(type(command).__module__).__file__ or "").read_text())
+        imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not [module for module in imported if module.split(".")[-1] in {"views", "pages", "permissions"}], name
