@@ -226,7 +226,7 @@ DASHBOARD = [
         "GET dashboard/^(?P<app_label>accounts|media|downloads|jobs)/$", MODERATORS, 200, at={"app_label": "app_label"}
     ),
     Row("GET dashboard/(?P<url>.*)$", MODERATORS, 404),
-    *_list("accounts/user", acts=True, changes=_fields(role="moderator", is_active="on")),
+    *_list("accounts/user", acts=True, changes=_fields(role="moderator", is_active="on", confirmed="on")),
     *_list("accounts/auditentry", MODERATORS),
     *_list("media/media"),
     *_list("downloads/torrent"),
