@@ -183,9 +183,9 @@ class UserAdmin(Listed):
             "active": gettext("%(count)s at once"), "bytes": gettext("%(count)s kept"), "weekly": gettext("%(count)s a week"),
         }  # fmt: skip
         shown = {**set_for, "bytes": size(set_for["bytes"])}
-        return ", ".join(
-            text % {"count": shown[name]} for name, text in told.items() if set_for[name] is not None
-        ) or "–"
+        return (
+            ", ".join(text % {"count": shown[name]} for name, text in told.items() if set_for[name] is not None) or "–"
+        )
 
     @admin.display(description=gettext_lazy("At once now"))
     def active(self, user: Any) -> str:

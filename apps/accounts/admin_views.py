@@ -146,7 +146,7 @@ class Accounts(APIView):
         page, query = page_of(request), _text(request, "query")
         people = User.objects.filter(Q(username__icontains=query) | Q(email__icontains=query))
         rows = people.order_by("-created_at", "-pk")[page.rows]
-        return Response(listing(accounts_json(rows), people.count(), page))
+        return Response(listing(accounts_json(list(rows)), people.count(), page))
 
 
 class OneAccount(APIView):
@@ -165,8 +165,8 @@ class OneAccount(APIView):
         if user_id > MOST:
             raise not_found("This user")
         role = Role(asked["role"]) if "role" in asked else None
-        changes = {"role": role, "is_active": asked.get("is_active"), "limits": asked.get("quotas")}
-        user = managing.change(user_id, by=user_of(request), **changes)
+        active, limits = asked.get("is_active"), asked.get("quotas")
+        user = managing.change(user_id, by=user_of(request), role=role, is_active=active, limits=limits)
         return Response(accounts_json([user])[0])
 
 

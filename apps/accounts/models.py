@@ -90,7 +90,8 @@ class User(AbstractBaseUser):
                 name="users_password_hashed",
             ),
             models.CheckConstraint(
-                condition=Q(quota_active__isnull=True) | Q(quota_active__range=(0, 100)), name="users_quota_active_valid"
+                condition=Q(quota_active__isnull=True) | Q(quota_active__range=(0, 100)),
+                name="users_quota_active_valid",
             ),
             models.CheckConstraint(
                 condition=Q(quota_bytes__isnull=True) | Q(quota_bytes__gte=0), name="users_quota_bytes_valid"

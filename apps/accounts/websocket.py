@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from django.core.cache import cache
 from apps.accounts import identity, tokens
 from apps.accounts.models import User
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
+from sokoul import moments
 
 _used: dict[uuid.UUID, float] = {}
 _used_lock = Lock()
@@ -34,7 +35,7 @@ def issue_ticket(user: User, claims: Claims | None) -> Ticket:
     until = claims.expires_at if claims else now + LIFETIMES[Kind.ACCESS]
     family = claims.family if claims else None
     text = tokens.encode(Kind.TICKET, user.pk, user.token_epoch, family, until=until)
-    return Ticket(text, datetime.fromtimestamp(now + LIFETIMES[Kind.TICKET], UTC))
+    return Ticket(text, moments.of_unix(now + LIFETIMES[Kind.TICKET]))
 
 
 def authenticate(token: str | None, ticket: str | None) -> Identity:

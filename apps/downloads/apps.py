@@ -8,8 +8,8 @@ class DownloadsConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.translation import gettext_lazy
 
-        from apps.accounts.channels import preferences
         from apps.accounts import quotas as limits
+        from apps.accounts.channels import preferences
         from apps.downloads import quotas, rows
         from apps.feed import snapshot
 

@@ -107,7 +107,9 @@ def _too_many_a_week(user_id: int, used: int, limit: int) -> str:
 
 def _too_large(used: int, limit: int, bytes: int) -> str:
     if not bytes:
-        text = _("You keep %(used)s of the %(limit)s that you may. Delete something from your library, or ask an admin for more.")
+        text = _(
+            "You keep %(used)s of the %(limit)s that you may. Delete something from your library, or ask an admin for more."
+        )
     else:
         text = _(
             "This download has %(size)s; you keep %(used)s of the %(limit)s that you may. Choose a smaller release, delete "

@@ -18,7 +18,6 @@ from sokoul.env import ENV
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
 
 
-
 class StartPayload(BaseModel):
     """Job `hunter.start`: make sure that the wish is complete, then leave it to the hunters."""
 

@@ -24,12 +24,13 @@ def size(value: float | None) -> str:
     amount = float(value or 0)
     if amount < 1000:
         return _("%(bytes)s B") % {"bytes": int(amount)}
-    unit = ""
+    unit, digits = "", 0
     for name in UNITS:
         amount, unit = amount / 1000, str(name)
-        if round(amount, 1) < 1000:
+        digits = 1 if amount < 100 else 0
+        if round(amount, digits) < 1000:
             break
-    return f"{number_format(amount, 1 if amount < 100 else 0)} {unit}"
+    return f"{number_format(round(amount, digits), digits)} {unit}"  # number_format alone would cut instead of round
 
 
 @register.filter

@@ -242,9 +242,13 @@ def test_deactivating_from_the_list_asks_first(admin: User, alice: User, bob: Us
 
 def test_an_admin_cannot_shut_themself_out(admin: User) -> None:
     client = signed_in(admin)
-    answer = client.post(f"/dashboard/accounts/user/{admin.pk}/change/", {"role": "user", "is_active": "on", "confirmed": "on"})
+    answer = client.post(
+        f"/dashboard/accounts/user/{admin.pk}/change/", {"role": "user", "is_active": "on", "confirmed": "on"}
+    )
     assert told(answer) == ["This is your own account. Ask another admin to change it."]
-    client.post("/dashboard/accounts/user/", {"action": "deactivate", "_selected_action": [admin.pk], "confirmed": "yes"})
+    client.post(
+        "/dashboard/accounts/user/", {"action": "deactivate", "_selected_action": [admin.pk], "confirmed": "yes"}
+    )
     admin.refresh_from_db()
     assert (admin.role, admin.is_active) == ("admin", True)
 

@@ -208,9 +208,7 @@ def refused(role: str, answer: HttpResponse) -> bool:
 
 
 @pytest.fixture
-def doors(
-    people: People, things: Things, nats: str, providers: Demo, monkeypatch: pytest.MonkeyPatch
-) -> Doors:
+def doors(people: People, things: Things, nats: str, providers: Demo, monkeypatch: pytest.MonkeyPatch) -> Doors:
     monkeypatch.setattr(identity, "KEEP_SECONDS", 0.0)
     monkeypatch.setattr(ENV, "telegram_webhook_secret", "s" * 32)
     monkeypatch.setenv("TELEGRAM_WEBHOOK_SECRET", "s" * 32)

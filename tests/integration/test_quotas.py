@@ -239,7 +239,11 @@ def test_an_admin_sets_them_and_it_is_noted(api: Clients, alice: User, admin: Us
     assert noted[1].details["before"] == {"active": 1, "bytes": 5 * MB, "weekly": None}
     assert noted[1].details["after"] == {"active": None, "bytes": 5 * MB, "weekly": 7}
     listed = api(admin).get("/admin/users", query="alice").json()["results"][0]
-    assert {name: pair["limit"] for name, pair in listed["quotas"].items()} == {"active": 5, "bytes": 5 * MB, "weekly": 7}
+    assert {name: pair["limit"] for name, pair in listed["quotas"].items()} == {
+        "active": 5,
+        "bytes": 5 * MB,
+        "weekly": 7,
+    }
     assert api(admin).patch(f"/admin/users/{admin.pk}", {"quotas": {"active": 9}}).status_code == 200
     assert api(admin).patch(f"/admin/users/{admin.pk}", {"quotas": {"active": 9}, "role": "user"}).status_code == 409
 
