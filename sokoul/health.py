@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import redis
+from django.db import close_old_connections
 from django.urls import URLPattern, path
 from drf_spectacular.utils import extend_schema
 from redis.backoff import NoBackoff
@@ -21,6 +22,7 @@ from rest_framework.views import APIView
 from apps.accounts.authentication import BearerAuthentication
 from apps.accounts.models import Role, User
 from apps.accounts.permissions import Anyone
+from apps.accounts.tokens import Claims
 from apps.jobs import broker
 from sokoul import logs
 from sokoul.env import ENV
@@ -102,13 +104,20 @@ def look(names: tuple[str, ...] = ("postgres", "redis", "nats")) -> dict[str, di
 
 def _is_staff(request: Request) -> bool:
     """Whether an admin or moderator asks; not while the database cannot say so."""
-    asked = _who.submit(BearerAuthentication().authenticate, request)
+    asked = _who.submit(_authenticated, request)
     try:
         found = asked.result(timeout=ASKING_WHO)
     except Exception:
         asked.cancel()
         return False
     return found is not None and _keeps_order(found[0])
+
+
+def _authenticated(request: Request) -> tuple[User, Claims] | None:
+    try:
+        return BearerAuthentication().authenticate(request)
+    finally:
+        close_old_connections()  # what a thread kept would be missing from the pool
 
 
 def _keeps_order(user: User) -> bool:

@@ -1,20 +1,26 @@
 """The dashboard's lists of people and of the audit trail, and what every list of the dashboard shares."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldBooleanWidget
 
-from apps.accounts import managing
+from apps.accounts import managing, quotas
 from apps.accounts.models import AuditEntry, Role, User
+from sokoul.errors import PermanentError
+from sokoul.templatetags.shown import quota, quota_of_bytes, size
 
 if admin.site.is_registered(Group):
     admin.site.unregister(Group)  # roles, not groups, say who may do what
@@ -45,6 +51,8 @@ class Listed(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST" and not self.actions:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
         answer: HttpResponse = super().changelist_view(request, {"title": self.heading, **(extra_context or {})})
         return answer
 
@@ -74,40 +82,147 @@ def path_link(request_id: str) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', reverse("admin:request", args=[request_id]), request_id)
 
 
+GIGABYTE = 10**9
+
+
+class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # it is no generic when it runs
+    """What an admin decides about somebody. A new role and a closed account have to be confirmed: they hurt at once."""
+
+    quota_gigabytes = forms.DecimalField(
+        label=gettext_lazy("Gigabytes kept"),
+        help_text=gettext_lazy("Of what is being downloaded or was, and is still there. Empty: no limit."),
+        required=False,
+        min_value=0,
+        max_digits=9,
+        decimal_places=3,
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+    confirmed = forms.BooleanField(
+        label=gettext_lazy("Yes, change the role, or close the account and end every sign-in"),
+        help_text=gettext_lazy("Needed for these two changes only."),
+        required=False,
+        widget=UnfoldBooleanWidget,
+    )
+
+    class Meta:
+        model = User
+        fields = ("role", "is_active", "quota_active", "quota_weekly")
+        labels = {
+            "role": gettext_lazy("Role"),
+            "is_active": gettext_lazy("Active"),
+            "quota_active": gettext_lazy("Downloads at once"),
+            "quota_weekly": gettext_lazy("Downloads in 7 days"),
+        }
+        help_texts = {
+            "is_active": "",
+            "quota_active": gettext_lazy("0 to 100. Empty: 5."),
+            "quota_weekly": gettext_lazy("Started in any 7 days. Empty: no limit."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.quota_bytes is not None:
+            self.initial["quota_gigabytes"] = Decimal(self.instance.quota_bytes) / GIGABYTE
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or {}
+        closed = "is_active" in self.changed_data and not asked.get("is_active")
+        if ("role" in self.changed_data or closed) and not asked.get("confirmed"):
+            self.add_error("confirmed", gettext("Tick this to go on."))
+        return asked
+
+    def changes(self) -> dict[str, Any]:
+        """What was changed, as `managing.change` takes it."""
+        asked, changed = self.cleaned_data, self.changed_data
+        limits = {name: asked[f"quota_{name}"] for name in ("active", "weekly") if f"quota_{name}" in changed}
+        if "quota_gigabytes" in changed:
+            kept = asked["quota_gigabytes"]
+            limits["bytes"] = None if kept is None else int(kept * GIGABYTE)
+        role = Role(asked["role"]) if "role" in changed else None
+        return {"role": role, "is_active": asked["is_active"] if "is_active" in changed else None, "limits": limits}
+
+
 @admin.register(User)
 class UserAdmin(Listed):
     heading = gettext_lazy("People")
     one = gettext_lazy("Account")
-    list_display = ("username", "email", "role", "is_active", "language", "created_at")
+    form = AccountForm
+    list_display = ("username", "email", "role", "is_active", "limits", "language", "created_at")
     list_filter = ("role", "is_active")
     search_fields = ("username", "email")
     ordering = ("-created_at", "-pk")
-    fields = ("username", "email", "role", "is_active", "language", "created_at")
-    readonly_fields = ("username", "email", "language", "created_at")
+    fieldsets = (
+        (None, {"fields": ("username", "email", "language", "created_at")}),
+        (gettext_lazy("What they may do"), {"fields": ("role", "is_active", "confirmed")}),
+        (
+            gettext_lazy("Quotas"),
+            {"fields": (("quota_active", "quota_gigabytes", "quota_weekly"), ("active", "kept", "weekly"))},
+        ),
+    )
+    readonly_fields = ("username", "email", "language", "created_at", "active", "kept", "weekly")
     actions = ("activate", "deactivate")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return isinstance(request.user, User) and request.user.is_admin
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> User | None:
+        user: User | None = super().get_object(request, object_id, from_field)
+        if user is not None:
+            user.shown_quotas = quotas.shown([user])[user.pk]  # type: ignore[attr-defined]  # asked once a page
+        return user
+
+    def save_model(self, request: HttpRequest, obj: User, form: AccountForm, change: bool) -> None:
         assert isinstance(request.user, User)
-        role = Role(obj.role)
-        managing.change(obj.pk, by=request.user, role=role, is_active=obj.is_active)
+        managing.change(obj.pk, by=request.user, **form.changes())
+
+    @admin.display(description=gettext_lazy("quotas"))
+    def limits(self, user: User) -> str:
+        """Those that an admin set."""
+        set_for = quotas.set_for(user)
+        told = {
+            "active": gettext("%(count)s at once"), "bytes": gettext("%(count)s kept"), "weekly": gettext("%(count)s a week"),
+        }  # fmt: skip
+        shown = {**set_for, "bytes": size(set_for["bytes"])}
+        return (
+            ", ".join(text % {"count": shown[name]} for name, text in told.items() if set_for[name] is not None) or "–"
+        )
+
+    @admin.display(description=gettext_lazy("At once now"))
+    def active(self, user: Any) -> str:
+        return quota(user.shown_quotas["active"])
+
+    @admin.display(description=gettext_lazy("Kept now"))
+    def kept(self, user: Any) -> str:
+        return quota_of_bytes(user.shown_quotas["bytes"])
+
+    @admin.display(description=gettext_lazy("In the last 7 days"))
+    def weekly(self, user: Any) -> str:
+        return quota(user.shown_quotas["weekly"])
 
     @admin.action(description=gettext_lazy("Activate"))
     def activate(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
         self._switch(request, chosen, True)
 
     @admin.action(description=gettext_lazy("Deactivate: ends every sign-in"))
-    def deactivate(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
-        self._switch(request, chosen, False)
+    def deactivate(self, request: HttpRequest, chosen: QuerySet[User]) -> HttpResponse | None:
+        if "confirmed" in request.POST:
+            self._switch(request, chosen, False)
+            return None
+        context = {**self.admin_site.each_context(request), "title": gettext("Deactivate"), "people": chosen}
+        return TemplateResponse(request, "dashboard/deactivate.html", context)
 
     def _switch(self, request: HttpRequest, chosen: QuerySet[User], active: bool) -> None:
+        """Each by itself, saying which could not be changed."""
         assert isinstance(request.user, User)
-        ids = list(chosen.values_list("pk", flat=True))
-        for user_id in ids:
-            managing.change(user_id, by=request.user, is_active=active)
-        self.message_user(request, gettext("%(count)d accounts changed.") % {"count": len(ids)})
+        count = 0
+        for user_id, name in list(chosen.values_list("pk", "username")):
+            try:
+                managing.change(user_id, by=request.user, is_active=active)
+                count += 1
+            except PermanentError as error:
+                self.message_user(request, f"{name}: {error.message}", messages.ERROR)
+        if count:
+            self.message_user(request, gettext("%(count)d accounts changed.") % {"count": count})
 
 
 class Topic(admin.SimpleListFilter):

@@ -1,5 +1,6 @@
 """REST: the audit trail for moderators, people and dead letters for admins."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q
@@ -10,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts import managing, operating
+from apps.accounts import managing, operating, quotas
 from apps.accounts.authentication import user_of
 from apps.accounts.models import AuditEntry, Role, User
 from apps.accounts.permissions import IsAdmin, IsModerator
-from apps.accounts.serializers import UserSerializer, user_json
+from apps.accounts.serializers import ProfileSerializer, user_json
 from apps.jobs import deadletters
 from sokoul.api import StrictSerializer, body, listing, page_of, problems
 from sokoul.errors import PermanentError, not_found
@@ -47,7 +48,7 @@ class LogsSerializer(Paged):
     results = LogSerializer(many=True)
 
 
-class AccountSerializer(UserSerializer):
+class AccountSerializer(ProfileSerializer):
     is_active = serializers.BooleanField()
 
 
@@ -55,9 +56,28 @@ class AccountsSerializer(Paged):
     results = AccountSerializer(many=True)
 
 
+class LimitsSerializer(StrictSerializer):
+    """What one person may have; null is the default, what is left out stays."""
+
+    active = serializers.IntegerField(
+        min_value=0, max_value=100, allow_null=True, required=False, help_text="Downloads at once; 5 unless told."
+    )
+    bytes = serializers.IntegerField(
+        min_value=0, max_value=MOST, allow_null=True, required=False, help_text="Kept at once; no limit unless told."
+    )
+    weekly = serializers.IntegerField(
+        min_value=0,
+        max_value=10_000,
+        allow_null=True,
+        required=False,
+        help_text="Downloads started in any 7 days; no limit unless told.",
+    )
+
+
 class AccountChangeSerializer(StrictSerializer):
     role = serializers.ChoiceField(Role.choices, required=False)
     is_active = serializers.BooleanField(required=False, help_text="false ends every sign-in of this person at once.")
+    quotas = LimitsSerializer(required=False)
 
 
 class LetterSerializer(serializers.Serializer[Any]):
@@ -82,9 +102,10 @@ class ReplayedSerializer(serializers.Serializer[Any]):
     job_id = serializers.UUIDField(allow_null=True)
 
 
-def account_json(user: User) -> dict[str, Any]:
-    """An account as admins see it."""
-    return {**user_json(user), "is_active": user.is_active}
+def accounts_json(users: Sequence[User]) -> list[dict[str, Any]]:
+    """Accounts as admins see them."""
+    shown = quotas.shown(users)
+    return [{**user_json(user), "is_active": user.is_active, "quotas": shown[user.pk]} for user in users]
 
 
 def _text(request: Request, name: str) -> str:
@@ -125,15 +146,15 @@ class Accounts(APIView):
         page, query = page_of(request), _text(request, "query")
         people = User.objects.filter(Q(username__icontains=query) | Q(email__icontains=query))
         rows = people.order_by("-created_at", "-pk")[page.rows]
-        return Response(listing([account_json(user) for user in rows], people.count(), page))
+        return Response(listing(accounts_json(list(rows)), people.count(), page))
 
 
 class OneAccount(APIView):
     permission_classes = [IsAdmin]
 
     @extend_schema(
-        summary="Give a role, deactivate or activate",
-        description="One's own account is another admin's to change (409).",
+        summary="Give a role or quotas, deactivate or activate",
+        description="One's own role and activity are another admin's to change (409).",
         parameters=[OpenApiParameter("user_id", OpenApiTypes.INT64, OpenApiParameter.PATH)],
         request=AccountChangeSerializer,
         responses={200: AccountSerializer, **problems(400, 401, 403, 404, 409)},
@@ -144,8 +165,9 @@ class OneAccount(APIView):
         if user_id > MOST:
             raise not_found("This user")
         role = Role(asked["role"]) if "role" in asked else None
-        user = managing.change(user_id, by=user_of(request), role=role, is_active=asked.get("is_active"))
-        return Response(account_json(user))
+        active, limits = asked.get("is_active"), asked.get("quotas")
+        user = managing.change(user_id, by=user_of(request), role=role, is_active=active, limits=limits)
+        return Response(accounts_json([user])[0])
 
 
 class DeadLetters(APIView):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
-from django.core.validators import EmailValidator, RegexValidator
+from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Lower
@@ -58,6 +58,17 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=2, choices=[("en", "English"), ("fr", "Français")], blank=True, default="")
     avatar = models.CharField(max_length=64, blank=True, default="")
     token_epoch = models.PositiveIntegerField(default=0, help_text="Raised to end every token of this person at once.")
+    quota_active = models.SmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(100)],
+        help_text="Downloads at once; null: the default.",
+    )  # fmt: skip
+    quota_bytes = models.BigIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(0)], help_text="Bytes kept; null: unlimited."
+    )
+    quota_weekly = models.SmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(10_000)],
+        help_text="Downloads started in 7 days; null: unlimited.",
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -77,6 +88,17 @@ class User(AbstractBaseUser):
             models.CheckConstraint(
                 condition=Q(password__regex=r"^(argon2\$|!)"),  # noqa: S106  a pattern, no password
                 name="users_password_hashed",
+            ),
+            models.CheckConstraint(
+                condition=Q(quota_active__isnull=True) | Q(quota_active__range=(0, 100)),
+                name="users_quota_active_valid",
+            ),
+            models.CheckConstraint(
+                condition=Q(quota_bytes__isnull=True) | Q(quota_bytes__gte=0), name="users_quota_bytes_valid"
+            ),
+            models.CheckConstraint(
+                condition=Q(quota_weekly__isnull=True) | Q(quota_weekly__range=(0, 10_000)),
+                name="users_quota_weekly_valid",
             ),
         ]
 

@@ -8,13 +8,14 @@ from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.accounts import services, websocket
+from apps.accounts import quotas, services, websocket
 from apps.accounts.forms import (
     ChangeForm,
     EmailForm,
@@ -30,6 +31,7 @@ from sokoul.errors import PermanentError, problem_response
 from sokoul.pages import signed_in
 
 
+@method_decorator(require_http_methods(["GET", "HEAD", "POST"]), name="dispatch")
 class SignIn(LoginView):
     template_name = "accounts/login.html"
     authentication_form = SignInForm
@@ -111,7 +113,13 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 def _profile(request: HttpRequest, form: ServiceForm | None = None) -> HttpResponse:
     """The page, with a form as it was sent where there is one."""
-    context = {"languages": settings.LANGUAGES, "password_form": PasswordForm(), "email_form": EmailForm()}
+    person = _person(request)
+    context = {
+        "languages": settings.LANGUAGES,
+        "quotas": quotas.shown([person])[person.pk],
+        "password_form": PasswordForm(),
+        "email_form": EmailForm(),
+    }
     if form is not None:
         context[f"{form.prefix}_form"] = form
     page = render(request, "accounts/profile.html", context)

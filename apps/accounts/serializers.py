@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.accounts import quotas
 from apps.accounts.models import Role, User
 from sokoul.api import StrictSerializer
 
@@ -71,6 +72,21 @@ class UserSerializer(serializers.Serializer[User]):
     created_at = serializers.DateTimeField()
 
 
+class QuotaSerializer(serializers.Serializer[Any]):
+    used = serializers.IntegerField()
+    limit = serializers.IntegerField(allow_null=True, help_text="null: no limit.")
+
+
+class QuotasSerializer(serializers.Serializer[Any]):
+    active = QuotaSerializer(help_text="Downloads that have not ended.")
+    bytes = QuotaSerializer(help_text="Of downloads that have not failed, nor were cancelled or deleted.")
+    weekly = QuotaSerializer(help_text="Downloads started in the last 7 days.")
+
+
+class ProfileSerializer(UserSerializer):
+    quotas = QuotasSerializer()
+
+
 class TokenPairSerializer(serializers.Serializer[Any]):
     access = serializers.CharField(help_text="For Authorization: Bearer; lasts an hour.")
     refresh = serializers.CharField(help_text="For /auth/refresh; lasts a week, works once.")
@@ -95,3 +111,8 @@ def user_json(user: User) -> dict[str, Any]:
         "language": user.language,
         "created_at": user.created_at,
     }
+
+
+def profile_json(user: User) -> dict[str, Any]:
+    """The same, with what they use of their quotas."""
+    return {**user_json(user), "quotas": quotas.shown([user])[user.pk]}

@@ -15,6 +15,7 @@ from apps.accounts.permissions import Anyone
 from apps.accounts.serializers import (
     CredentialsSerializer,
     ProfileChangeSerializer,
+    ProfileSerializer,
     RefreshSerializer,
     RegistrationSerializer,
     ResetConfirmationSerializer,
@@ -22,7 +23,7 @@ from apps.accounts.serializers import (
     SignedInSerializer,
     TicketSerializer,
     TokenPairSerializer,
-    UserSerializer,
+    profile_json,
     user_json,
 )
 from apps.accounts.tokens import Claims
@@ -148,21 +149,21 @@ class WebSocketTicket(APIView):
 
 
 class Profile(APIView):
-    @extend_schema(summary="My account", responses={200: UserSerializer, **problems(401)}, tags=["user"])
+    @extend_schema(summary="My account", responses={200: ProfileSerializer, **problems(401)}, tags=["user"])
     def get(self, request: Request) -> Response:
-        return Response(user_json(user_of(request)))
+        return Response(profile_json(user_of(request)))
 
     @extend_schema(
         summary="Change my account",
         description="A new password or e-mail address takes the current password, and a token: an API key may not give one.",
         request=ProfileChangeSerializer,
-        responses={200: UserSerializer, **problems(400, 401, 403)},
+        responses={200: ProfileSerializer, **problems(400, 401, 403)},
         tags=["user"],
     )
     def patch(self, request: Request) -> Response:
         changes = body(ProfileChangeSerializer, request)
         user = in_person(request) if {"email", "password"} & set(changes) else user_of(request)
-        return Response(user_json(services.change_profile(user, changes)))
+        return Response(profile_json(services.change_profile(user, changes)))
 
 
 class Account(APIView):

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from apps.accounts import identity, tokens
 from apps.accounts.api_keys import Use
 from apps.accounts.models import User
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
+from sokoul import moments
 
 _used: dict[uuid.UUID, float] = {}
 _used_lock = Lock()
@@ -35,7 +36,7 @@ def issue_ticket(user: User, by: Claims | Use | None) -> Ticket:
     until = int(min(by.expires_at if by else float("inf"), now + LIFETIMES[Kind.ACCESS]))
     family = by.family if isinstance(by, Claims) else None
     text = tokens.encode(Kind.TICKET, user.pk, user.token_epoch, family, until=until)
-    return Ticket(text, datetime.fromtimestamp(now + LIFETIMES[Kind.TICKET], UTC))
+    return Ticket(text, moments.of_unix(now + LIFETIMES[Kind.TICKET]))
 
 
 def authenticate(token: str | None, ticket: str | None) -> Identity:

@@ -8,10 +8,12 @@ class DownloadsConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.translation import gettext_lazy
 
+        from apps.accounts import quotas as limits
         from apps.accounts.channels import preferences
-        from apps.downloads import rows
+        from apps.downloads import quotas, rows
         from apps.feed import snapshot
 
         snapshot.provider("downloads", rows.active)
+        limits.counted_by(quotas.used)
         preferences.offer("download_completed", gettext_lazy("A download is in my library"))
         preferences.offer("download_failed", gettext_lazy("A download failed"))

@@ -13,11 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.downloads import claims, library, rows
+from apps.downloads import claims, library, quotas, rows
 from apps.downloads.claims import Claim
 from apps.downloads.disk import Disk
 from apps.downloads.engine import events
@@ -306,10 +306,19 @@ class Hunter:
             return
         fresh.update(metainfo=event.torrent, files=files)
         for claim in swarm.downloads.values():
-            Download.objects.filter(pk=claim.id, fence=claim.fence).update(
-                bytes_total=event.meta.total, name=event.meta.name
-            )
+            self._learn_size(claim, event)
         self._due["tick"] = 0
+
+    def _learn_size(self, claim: Claim, event: events.MetadataReceived) -> None:
+        """Write it, unless it is more than its person may keep: then this download ends, and others of the swarm go on."""
+        total, fresh = event.meta.total, not claim.has_metadata and claim.phase in UNFINISHED
+        with transaction.atomic():
+            reason = quotas.too_large(claim.id, total) if fresh else ""
+            if not reason:
+                mine = Download.objects.filter(pk=claim.id, fence=claim.fence)
+                mine.update(bytes_total=total, name=event.meta.name)
+        if reason:
+            self._fail_one(claim, reason)
 
     def _on_finished(self, event: events.Finished, swarm: Swarm) -> None:
         swarm.finished = True

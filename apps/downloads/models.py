@@ -208,6 +208,20 @@ class Download(models.Model):
         return self.name or f"download {self.pk}"
 
 
+class Start(models.Model):
+    """That a person started a download, or one again: what the weekly quota counts, also once the download is gone."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "download_starts"
+        indexes = [models.Index(fields=["user", "-at"], name="download_starts_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} at {self.at}"
+
+
 class TorrentState(models.Model):
     """What another hunter needs to go on where the last one was: apart from `downloads`, whose rows change each second."""
 

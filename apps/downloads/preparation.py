@@ -5,7 +5,7 @@ from dataclasses import asdict
 from django.db import transaction
 from django.dispatch import Signal
 
-from apps.downloads import indexers, rows
+from apps.downloads import indexers, quotas, rows
 from apps.downloads.engine import video
 from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
@@ -60,8 +60,11 @@ def _fetch(torrent: Torrent) -> tuple[str, bytes]:
 def _queue(
     download: Download, v1: str | None, v2: str | None, magnet: str, torrent_file: bytes, meta: MetaInfo | None
 ) -> None:
-    """Rows in one transaction. A swarm is named by its v1 hash where it has one."""
+    """Rows in one transaction. A swarm is named by its v1 hash where it has one. What is too large for its person fails."""
     with transaction.atomic():
+        if meta and (reason := quotas.too_large(download.pk, meta.total)):
+            rows.move(download.pk, Phase.FAILED, after=[Phase.QUEUED], reason=reason)
+            return
         if download.torrent_id:
             _learn_hashes(download.torrent_id, v1, v2)
         TorrentState.objects.update_or_create(

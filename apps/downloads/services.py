@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.downloads import rows
+from apps.downloads import quotas, rows
 from apps.downloads.engine.metainfo import parse_magnet
 from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent
 from apps.jobs import services as jobs
@@ -16,9 +16,6 @@ from apps.media.models import Kind, Media
 from sokoul import request_id
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
-
-MAX_ACTIVE = 5  # Pending or Running downloads of one person at a time (SPEC 6)
-ACTIVE = ("Pending", "Running")
 
 
 class StartPayload(BaseModel):
@@ -36,20 +33,11 @@ def _target(media: Media, torrent: Torrent | None, magnet_key: str, season: int 
     return torrent.key if torrent else magnet_key
 
 
-def _wait_for_turn(user_id: int) -> User | None:
-    """Locks the person's row: two requests at once cannot both take the last place, or start the same thing twice."""
-    return User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
-
-
-def _check_room(user_id: int) -> None:
-    active = Download.objects.filter(user_id=user_id, status__in=ACTIVE).count()
-    if active >= MAX_ACTIVE:
-        raise PermanentError(
-            f"You have {active} downloads that have not ended; {MAX_ACTIVE} at a time is the limit. "
-            "Wait for one to finish or cancel one.",
-            code="too_many_downloads",
-            status=429,
-        )
+def _hold(user_id: int) -> User:
+    """The person, whose wishes queue behind this one until it is committed."""
+    if (user := quotas.hold(user_id)) is None:
+        raise not_found("This user")
+    return user
 
 
 def _existing(user_id: int, media_id: int, target: str) -> PermanentError | None:
@@ -74,7 +62,7 @@ def start(
     job's id.
 
     Without a release or magnet the best release is searched for first. Raises PermanentError: 400 bad magnet, 404 unknown
-    title or release, 409 active or complete already, 429 too many at a time.
+    title or release, 409 active or complete already, 429 more than their quotas allow.
     """
     if torrent_id is not None and magnet:
         raise PermanentError("Give a release or a magnet, not both.", fields={"magnet": ["not with torrent_id"]})
@@ -87,10 +75,10 @@ def start(
     target = _target(media, torrent, key, season, episode)
     try:
         with transaction.atomic():
-            user = _wait_for_turn(user_id)
+            user = _hold(user_id)
             if error := _existing(user_id, media_id, target):
                 raise error
-            _check_room(user_id)
+            quotas.take(user, torrent.size if torrent else 0)
             download = Download.objects.create(
                 user_id=user_id, media=media, torrent=torrent, target=target, season=season, episode=episode,
                 magnet=link.canonical() if link else "", name=link.name if link else torrent.title if torrent else "",
@@ -135,7 +123,9 @@ def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> No
         rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=f"Nothing to download: {why}")
         return
     with transaction.atomic():
-        if rows.move(download_id, Phase.QUEUED, after=[Phase.SEARCHING], torrent=release, name=release.title):
+        if reason := quotas.too_large(download_id, release.size):
+            rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
+        elif rows.move(download_id, Phase.QUEUED, after=[Phase.SEARCHING], torrent=release, name=release.title):
             _enqueue(Download.objects.get(pk=download_id))
 
 
@@ -181,10 +171,11 @@ def retry(user_id: int, download_id: int) -> tuple[Download, str]:
         "removal": "",
     }  # fmt: skip
     with transaction.atomic():
-        _wait_for_turn(user_id)
+        user = _hold(user_id)
         if error := _existing(user_id, download.media_id, download.target):
             raise error
-        _check_room(user_id)
+        release = download.torrent.size if download.torrent else 0
+        quotas.take(user, download.bytes_total or release, without=download.pk)
         if not rows.move(download.pk, phase, after=[Phase.FAILED, Phase.CANCELLED], **fields):
             raise _refused(download, "retried")
         download = owned(user_id, download_id)

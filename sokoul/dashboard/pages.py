@@ -193,5 +193,5 @@ def urls(site: Dashboard) -> list[URLPattern]:
         path("settings/", only(settings), name="settings"),
         path("requests/", only(find_request), name="requests"),
         path("requests/<str:request_id>/", only(follow), name="request"),
-        path("verify", site.admin_view(verify), name="verify"),
+        path("verify", site.for_staff(verify), name="verify"),
     ]

@@ -10,6 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods, require_safe
 from unfold.sites import UnfoldAdminSite
 
 from apps.accounts import pages as accounts
@@ -18,6 +20,9 @@ from sokoul.pages import signed_in
 
 View = Callable[..., HttpResponse]
 LOGS = "admin:accounts_auditentry_changelist"
+FORMS = frozenset(
+    {"add_view", "change_view", "changelist_view", "delete_view", "logout"}
+)  # of Django's: they take a POST
 
 
 def is_admin(request: HttpRequest) -> bool:
@@ -36,6 +41,11 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
         return is_staff(request)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """What Django's own site asks for: it takes any method, which ours does not."""
+        takes = require_http_methods(["GET", "HEAD", "POST"]) if view.__name__ in FORMS else require_safe
+        return self.for_staff(takes(view), cacheable)
+
+    def for_staff(self, view: View, cacheable: bool = False) -> View:
         """A stranger is led to the sign-in page and back; who is signed in and has no business here gets a 403."""
         inner: View = super().admin_view(view, cacheable)
 
@@ -57,7 +67,7 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
-        return self.admin_view(guarded)
+        return self.for_staff(guarded)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from sokoul.dashboard import pages  # it asks for this site
@@ -71,6 +81,7 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
 
     # There is one way in and out, and one place where a person changes their account.
 
+    @method_decorator(require_safe)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return redirect_to_login(request.GET.get("next", "/dashboard/"), settings.LOGIN_URL)
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from apps.accounts.models import AuditEntry
 from apps.downloads.models import Download, LibraryFile
 from apps.feed.models import Event
 from apps.jobs.models import Job
+from sokoul import moments
 from sokoul.env import ENV
 from sokoul.masking import masked
 
@@ -128,7 +129,7 @@ def _moment(line: bytes, request_id: str, file: str) -> Moment | None:
     """None for a line that only mentions a longer id, or is no line of ours."""
     try:
         fields = orjson.loads(line)
-        at = datetime.fromisoformat(fields["timestamp"]).astimezone(UTC)
+        at = moments.read(fields["timestamp"])
     except (ValueError, KeyError, TypeError):
         return None
     if fields.get("request_id") != request_id:

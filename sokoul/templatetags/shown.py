@@ -1,6 +1,7 @@
 """Numbers for people, and icons."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django import template
@@ -23,18 +24,37 @@ def size(value: float | None) -> str:
     amount = float(value or 0)
     if amount < 1000:
         return _("%(bytes)s B") % {"bytes": int(amount)}
-    unit = ""
+    unit, digits = "", 0
     for name in UNITS:
         amount, unit = amount / 1000, str(name)
-        if round(amount, 1) < 1000:
+        digits = 1 if amount < 100 else 0
+        if round(amount, digits) < 1000:
             break
-    return f"{number_format(amount, 1 if amount < 100 else 0)} {unit}"
+    return f"{number_format(round(amount, digits), digits)} {unit}"  # number_format alone would cut instead of round
 
 
 @register.filter
 def rate(value: float | None) -> str:
     """Bytes a second."""
     return _("%(size)s/s") % {"size": size(value)}
+
+
+@register.filter
+def quota(pair: Mapping[str, int | None]) -> str:
+    """{used, limit} as a count: 2 of 5; 2, no limit."""
+    return _pair(str(pair["used"] or 0), None if pair["limit"] is None else str(pair["limit"]))
+
+
+@register.filter
+def quota_of_bytes(pair: Mapping[str, int | None]) -> str:
+    """{used, limit} of bytes: 1.2 GB of 50.0 GB."""
+    return _pair(size(pair["used"]), None if pair["limit"] is None else size(pair["limit"]))
+
+
+def _pair(used: str, limit: str | None) -> str:
+    if limit is None:
+        return _("%(used)s, no limit") % {"used": used}
+    return _("%(used)s of %(limit)s") % {"used": used, "limit": limit}
 
 
 @register.filter

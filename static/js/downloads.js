@@ -13,7 +13,7 @@ function fill(text, values) {
 function size(bytes) {
   let power = 0;
   let value = bytes;
-  while (power < units.length - 1 && Number(value.toFixed(1)) >= 1000) {
+  while (power < units.length - 1 && Number(value.toFixed(power && value < 100 ? 1 : 0)) >= 1000) {
     value /= 1000;
     power += 1;
   }

@@ -191,21 +191,64 @@ def test_a_list_costs_the_same_at_1_and_at_50_rows(admin: User, name: str) -> No
 def test_a_role_is_changed_on_the_page_and_noted(admin: User, alice: User) -> None:
     client = signed_in(admin)
     address = f"/dashboard/accounts/user/{alice.pk}/change/"
-    assert client.post(address, {"role": "moderator", "is_active": "on"}).status_code == 302
+    wanted = {"role": "moderator", "is_active": "on"}
+    assert "Tick this to go on." in client.post(address, wanted).content.decode()
+    assert User.objects.get(pk=alice.pk).role == "user"
+    assert client.post(address, {**wanted, "confirmed": "on"}).status_code == 302
     alice.refresh_from_db()
     assert (alice.role, alice.is_active) == ("moderator", True)
     assert AuditEntry.objects.get(action="user.role_changed").actor == "admin"
-    client.post(address, {"role": "moderator"})  # the switch is off
+    assert client.post(address, {"role": "moderator"}).status_code == 200  # the switch is off
+    client.post(address, {"role": "moderator", "confirmed": "on"})
     alice.refresh_from_db()
     assert not alice.is_active
-    assert AuditEntry.objects.get(action="user.deactivated").target == "alice"
+    closed = AuditEntry.objects.get(action="user.deactivated")
+    assert (closed.target, closed.details["before"], closed.details["after"]) == ("alice", True, False)
+
+
+def test_quotas_are_set_on_the_page_and_noted(admin: User, alice: User) -> None:
+    client = signed_in(admin)
+    address = f"/dashboard/accounts/user/{alice.pk}/change/"
+    form = {"role": "user", "is_active": "on", "quota_active": "3", "quota_gigabytes": "1.5", "quota_weekly": ""}
+    assert client.post(address, form).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.quota_active, alice.quota_bytes, alice.quota_weekly) == (3, 1_500_000_000, None)
+    noted = AuditEntry.objects.get(action="user.quotas_changed")
+    assert (noted.details["before"]["active"], noted.details["after"]["bytes"]) == (None, 1_500_000_000)
+    page = client.get(address).content.decode()
+    assert "0 of 3" in page
+    assert "0 B of 1.5 GB" in page
+    assert "3 at once, 1.5 GB kept" in client.get("/dashboard/accounts/user/").content.decode()
+    for wrong in ({"quota_active": "101"}, {"quota_gigabytes": "-1"}, {"quota_weekly": "x"}):
+        assert client.post(address, {**form, **wrong}).status_code == 200, wrong
+    client.post(address, {"role": "user", "is_active": "on"})  # empty: the defaults
+    alice.refresh_from_db()
+    assert (alice.quota_active, alice.quota_bytes) == (None, None)
+
+
+def test_deactivating_from_the_list_asks_first(admin: User, alice: User, bob: User) -> None:
+    client = signed_in(admin)
+    chosen = {"action": "deactivate", "_selected_action": [alice.pk, bob.pk, admin.pk]}
+    asked = client.post("/dashboard/accounts/user/", chosen).content.decode()
+    assert "Yes, deactivate them" in asked
+    assert "alice@example.com" in asked
+    assert User.objects.filter(is_active=True).count() == 3
+    answer = client.post("/dashboard/accounts/user/", {**chosen, "confirmed": "yes"})
+    assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == {"admin"}
+    assert told(answer) == ["admin: This is your own account. Ask another admin to change it.", "2 accounts changed."]
+    client.post("/dashboard/accounts/user/", {"action": "activate", "_selected_action": [alice.pk]})
+    assert User.objects.get(pk=alice.pk).is_active
 
 
 def test_an_admin_cannot_shut_themself_out(admin: User) -> None:
     client = signed_in(admin)
-    answer = client.post(f"/dashboard/accounts/user/{admin.pk}/change/", {"role": "user", "is_active": "on"})
+    answer = client.post(
+        f"/dashboard/accounts/user/{admin.pk}/change/", {"role": "user", "is_active": "on", "confirmed": "on"}
+    )
     assert told(answer) == ["This is your own account. Ask another admin to change it."]
-    client.post("/dashboard/accounts/user/", {"action": "deactivate", "_selected_action": [admin.pk]})
+    client.post(
+        "/dashboard/accounts/user/", {"action": "deactivate", "_selected_action": [admin.pk], "confirmed": "yes"}
+    )
     admin.refresh_from_db()
     assert (admin.role, admin.is_active) == ("admin", True)
 

@@ -12,7 +12,7 @@ from apps.downloads.indexers import offer
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.paging import Slice, read_all
 from apps.downloads.indexers.wish import Wish
-from sokoul import http, logs
+from sokoul import http, logs, moments
 from sokoul.env import ENV, secrets_of
 from sokoul.errors import PermanentError, TransientError
 
@@ -25,10 +25,9 @@ REFUSALS = (401, 403)
 
 def _aware(value: object) -> object:
     try:
-        found = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else None
+        return moments.read(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return found if found and found.tzinfo else None
 
 
 Text = Annotated[str, BeforeValidator(lambda value: value or "")]

@@ -1,14 +1,13 @@
 """`manage.py rotate_secret`."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from apps.accounts import audit
-from sokoul import keyring
+from sokoul import keyring, moments
 from sokoul.env import ENV, REREAD_SECONDS
 from sokoul.operator_command import OperatorCommand
 
@@ -56,7 +55,7 @@ class Command(OperatorCommand):
         until = time.time() + keyring.REFRESH_SECONDS + keyring.MARGIN
         if self.as_json:
             told = {"place": str(place.path), "secrets": len(ring), "removed": removed}
-            self.tell({**told, "old_until": None if len(ring) == 1 else datetime.fromtimestamp(until, UTC)})
+            self.tell({**told, "old_until": None if len(ring) == 1 else moments.of_unix(until)})
             return
         self.say(f"{place.path}: {_count(len(ring), 'secret')}, {removed} removed.")
         if options["prune"]:
@@ -65,7 +64,7 @@ class Command(OperatorCommand):
         if options["revoke"]:
             self.say("Every token that was signed before is void: everybody has to sign in again.", "yellow")
         else:
-            day = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            day = moments.of_unix(until).strftime("%Y-%m-%d %H:%M UTC")
             self.say(f"The old one verifies until {day}; the next rotation after that, or --prune, removes it.")
         if not ENV.secret_key:
             self.say("Web sessions are signed with a key derived from it, and go over to the new one with it.")
