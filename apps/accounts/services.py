@@ -1,6 +1,6 @@
 """What people do with their account; called by the REST views, the pages and the commands alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from apps.accounts import audit, families, identity
 from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
 from apps.accounts.tokens import unauthenticated
+from sokoul import component
 from sokoul.errors import PermanentError
 
 UNUSABLE = "!"
@@ -60,7 +61,8 @@ def register(email: str, username: str, password: str, *, role: str = Role.USER)
         user = User.objects.prepare(email, username, password, role=role)
         with transaction.atomic():
             user.save()
-            audit.record("auth.registered", user.username, user, role=user.role)
+            by = None if component.command() else user
+            audit.record("auth.registered", user.username, by, user_id=user.pk, role=user.role)
     return user
 
 
@@ -98,12 +100,22 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
         _check_password(changes["password"], user)
         changes["password"] = make_password(changes["password"])
     with _valid(), transaction.atomic():
+        before = families.locked(user.pk)
         user = _changed(user.pk, changes)
         if "email" in changes:
             channels.forget_mail(user)
-        audit.record("user.changed", user.username, user, fields=sorted(changes))
+        audit.record("user.changed", user.username, user, fields=sorted(changes), **_difference(before, user, changes))
     identity.forget(user.pk)
     return user
+
+
+def _difference(before: User, after: User, changes: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What the audit trail keeps of a change: the values of before and after, but of no password."""
+    names = sorted(set(changes) - {"password"})
+    return {
+        "before": {name: getattr(before, name) for name in names},
+        "after": {name: getattr(after, name) for name in names},
+    }
 
 
 def _changed(user_id: int, changes: dict[str, Any]) -> User:

@@ -1,10 +1,10 @@
-"""What the notifier runs for this app."""
+"""What the notifier and the relay run for this app."""
 
 from typing import Any
 
 from pydantic import BaseModel
 
-from apps.jobs.registry import Running, failed, handler
+from apps.jobs.registry import Running, chore, failed, handler
 
 # Every worker loads this module, and only the notifier needs what sends.
 
@@ -51,3 +51,17 @@ def unconfirmed(payload: ChannelPayload, job: Running, reason: str) -> str:
 
     sending.unconfirmed(payload.channel_id, reason)
     return ""
+
+
+@chore(every=1.0)
+def copy_audit_trail() -> int:
+    from apps.accounts import copying
+
+    return copying.copy()
+
+
+@chore(every=60.0)
+def anchor_audit_trail() -> int:
+    from apps.accounts import anchors
+
+    return anchors.write()
