@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
-from apps.accounts import anchors, audit, copying, services
-from apps.accounts.models import AuditCopy, AuditEntry, User
+from apps.accounts import anchors, audit, copying, services, telegram
+from apps.accounts.models import AuditCopy, AuditEntry, TelegramCode, User
 from apps.downloads import services as downloads
 from apps.downloads.models import Download
 from apps.jobs import broker, relay
@@ -25,6 +26,7 @@ from sokoul.dashboard import configuration
 from sokoul.env import ENV
 from sokoul.stack.embedded import Postgres
 from tests import servers
+from tests.factories import PASSWORD
 from tests.waiting import until
 
 
@@ -276,6 +278,24 @@ def wish(user: User, phase: str, status: str, **fields: Any) -> Download:
     return Download.objects.create(user=user, media=title, phase=phase, status=status, **fields)
 
 
+def test_sign_ins_and_deletions_are_told_with_who_when_and_where(alice: User, valkey: str) -> None:
+    client, began = Client(REMOTE_ADDR="192.0.2.7"), timezone.now()
+    for password in ("wrong", PASSWORD):
+        answer = client.post(
+            "/auth/login", {"username": "alice", "password": password}, content_type="application/json"
+        )
+    bearer = {"Authorization": f"Bearer {answer.json()['access']}"}
+    gone = client.delete("/user", headers={**bearer, "X-Request-ID": "the-last-one"})
+    assert gone.status_code == 204
+    rows = list(AuditEntry.objects.order_by("pk"))
+    assert [(row.action, row.actor, row.actor_id) for row in rows] == [
+        ("auth.login_failed", "", None), ("auth.login", "alice", alice.pk), ("user.deleted", "alice", alice.pk),
+    ]  # fmt: skip
+    assert (rows[0].target, rows[0].details) == ("alice", {"user_id": alice.pk})
+    assert all(row.ip == "192.0.2.7" and began <= row.at <= timezone.now() and row.request_id for row in rows)
+    assert rows[2].request_id == "the-last-one"
+
+
 @pytest.mark.usefixtures("valkey")
 def test_what_a_person_does_to_a_download_is_told(alice: User) -> None:
     row = wish(alice, "downloading", "Running")
@@ -303,10 +323,18 @@ def test_the_end_of_seeding_is_told(alice: User) -> None:
 
 
 def test_a_change_of_the_password_is_told_without_it(alice: User) -> None:
-    services.change_profile(
-        alice, {"password": "another long phrase", "current_password": "correct horse battery staple"}
-    )
+    services.change_profile(alice, {"password": "another long phrase", "current_password": PASSWORD})
     assert last() == ("user.changed", "alice", "alice", {"fields": ["password"], "before": {}, "after": {}})
+
+
+def test_a_refused_telegram_account_is_told(alice: User) -> None:
+    ends = timezone.now() + timedelta(minutes=5)
+    asked = {"used_at": timezone.now(), "telegram_id": 7, "chat_id": 7, "name": "mallory"}
+    TelegramCode.objects.create(user=alice, digest="0" * 64, expires_at=ends, **asked)
+    telegram.refuse(alice.pk)
+    assert last() == ("telegram.refused", "alice", "alice", {"telegram_id": 7})
+    telegram.refuse(alice.pk)
+    assert AuditEntry.objects.count() == 1, "nobody asks any more"
 
 
 @pytest.mark.usefixtures("stream")
