@@ -19,7 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from sokoul import request_id
+from sokoul import component, request_id
 from sokoul.errors import SokoulError
 
 WIDE = 160  # columns where no terminal says how wide it is
@@ -65,7 +65,7 @@ class OperatorCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json: bool = options.get("json", False)
-        with request_id.bound(request_id.new()):
+        with request_id.bound(request_id.new()), component.commanded(type(self).__module__.rpartition(".")[2]):
             try:
                 self.run(options)
             except SokoulError as error:

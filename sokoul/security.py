@@ -37,6 +37,8 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         # A request whose Host is refused has been answered with 400 by now.
         host = request.get_host() if response.status_code != 400 else "localhost"
         response.setdefault(HEADER, policy_for(request.path, host))
+        if "Authorization" in request.headers:  # what somebody is told, no browser and no proxy keeps
+            response.setdefault("Cache-Control", "no-store")
         return response
 
     return handle

@@ -241,6 +241,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # Served straight from where the apps keep them: no build step between a checkout and a page.
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other origin reads any answer
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
 MEDIA_ROOT = ENV.data_dir.absolute() / "uploads"

@@ -1,6 +1,7 @@
 """Fixtures of every test. Each server starts when the first test asks for it, once a session."""
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 
 import django
@@ -10,7 +11,7 @@ from tests import servers  # before anything that reads the settings
 
 django.setup()
 
-pytest_plugins = ["tests.cast", "tests.demo", "tests.notifier", "tests.product", "tests.web"]
+pytest_plugins = ["tests.cast", "tests.demo", "tests.notifier", "tests.product", "tests.tight", "tests.web"]
 
 
 def _running(name: str) -> Iterator[str]:
@@ -25,6 +26,13 @@ def secrets_as_configured() -> Iterator[None]:
 
     yield
     env.reread()
+
+
+@pytest.fixture(autouse=True)
+def unanchored() -> Iterator[None]:
+    """What a relay in this process noted of one test's audit trail is no word about the next one's."""
+    yield
+    shutil.rmtree(servers.FOLDER / "data" / "audit", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -230,7 +230,10 @@ class Topic(admin.SimpleListFilter):
 
     title = gettext_lazy("topic")
     parameter_name = "topic"
-    topics = ("auth", "user", "telegram", "download", "job", "dlq", "indexer", "feed", "audit")
+    topics = (
+        "auth", "user", "channel", "preferences", "telegram", "download", "job", "dlq", "indexer", "feed", "configuration",
+        "secret", "backup", "audit",
+    )  # fmt: skip
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(topic, topic) for topic in self.topics]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from apps.accounts.models import AuditEntry, User
-from sokoul import client_ip, request_id
+from sokoul import client_ip, component, request_id
 
 BATCH = 5000
 
@@ -20,8 +20,7 @@ FROM logs WHERE id > %s ORDER BY id LIMIT %s
 class Verdict(NamedTuple):
     """`altered`: id of the first row that was changed or whose predecessor was removed; None when the chain is whole.
 
-    Rows cut off at the end leave no trace in the chain itself: compare `last_id` and `last_hash` (hexadecimal) with those
-    of an earlier verification.
+    Rows cut off at the end, or a chain written anew as a whole, leave no trace in the chain itself: `witnesses` tell of those.
     """
 
     rows: int
@@ -31,7 +30,12 @@ class Verdict(NamedTuple):
 
 
 def record(action: str, target: str = "", user: User | None = None, **details: Any) -> AuditEntry:
-    """Write one row. Writers queue for the chain until their transaction ends: make it the last statement of a short one."""
+    """Write one row. Writers queue for the chain until their transaction ends: make it the last statement of a short one.
+
+    What the operator does at the command line has no user; its details name the command. docs/audit.md lists every action.
+    """
+    if command := component.command():
+        details["command"] = command
     return AuditEntry.objects.create(
         action=action,
         target=target.replace("\0", "")[:200],

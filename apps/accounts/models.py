@@ -13,8 +13,10 @@ from django.db.models.functions import Lower
 
 from apps.accounts.channels.models import Channel, Preference, Sending
 
-__all__ = ["ApiKey", "Attempt", "AuditEntry", "Channel", "Preference", "RefreshToken", "Role", "Sending", "TelegramBot", "TelegramCode",
-           "TelegramLink", "User", "UserManager"]  # fmt: skip
+__all__ = [
+    "ApiKey", "Attempt", "AuditCopy", "AuditEntry", "Channel", "Preference", "RefreshToken", "Role", "Sending", "TelegramBot",
+    "TelegramCode", "TelegramLink", "User", "UserManager",
+]  # fmt: skip
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")
 
@@ -285,3 +287,15 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor or 'nobody'}"
+
+
+class AuditCopy(models.Model):
+    """How far the audit trail was copied to the stream LOGS: one row."""
+
+    last_id = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "audit_copies"
+
+    def __str__(self) -> str:
+        return f"copied to {self.last_id}"

@@ -1,6 +1,6 @@
 """What admins do to the task layer, each with its row in the audit trail. Here and not in apps.jobs, which knows no roles.
 
-Raise PermanentError, and BrokerDown while NATS is away: then nothing was done.
+`by` is None for the operator at the command line. Raise PermanentError, and BrokerDown while NATS is away: then nothing was done.
 """
 
 from uuid import UUID
@@ -13,7 +13,7 @@ from apps.jobs import deadletters
 from apps.jobs.deadletters import Letter
 
 
-def replay(sequence: int, *, by: User) -> Letter:
+def replay(sequence: int, *, by: User | None) -> Letter:
     """Run what a dead letter tells of once more. 404 unknown, 409 its job has not failed."""
     with transaction.atomic():
         letter = deadletters.replay(sequence)
@@ -22,14 +22,14 @@ def replay(sequence: int, *, by: User) -> Letter:
     return letter
 
 
-def purge(sequence: int | None = None, *, by: User) -> None:
+def purge(sequence: int | None = None, *, by: User | None) -> None:
     """Remove one letter (404 unknown), or all."""
     with transaction.atomic():
         deadletters.purge(sequence)
         audit.record("dlq.purged", "all" if sequence is None else str(sequence), by)
 
 
-def retry(job_id: UUID, *, by: User) -> None:
+def retry(job_id: UUID, *, by: User | None) -> None:
     """Run a failed job once more. 404 unknown, 409 not failed."""
     with transaction.atomic():
         deadletters.retry(job_id)

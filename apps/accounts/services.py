@@ -14,6 +14,7 @@ from apps.accounts import api_keys, audit, families, identity, lockouts, notices
 from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
 from apps.accounts.tokens import unauthenticated
+from sokoul import component
 from sokoul.errors import PermanentError
 
 UNUSABLE = "!"
@@ -61,7 +62,8 @@ def register(email: str, username: str, password: str, *, role: str = Role.USER)
         user = User.objects.prepare(email, username, password, role=role)
         with transaction.atomic():
             user.save()
-            audit.record("auth.registered", user.username, user, role=user.role)
+            by = None if component.command() else user
+            audit.record("auth.registered", user.username, by, user_id=user.pk, role=user.role)
     return user
 
 
@@ -128,15 +130,16 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
         changes["password"] = make_password(changes["password"])
     with _valid(), transaction.atomic():
         user = families.locked(user.pk)
-        before = user.email
+        before = {name: getattr(user, name) for name in changes if name != "password"}
         _change(user, changes)
         if "email" in changes:
             channels.forget_mail(user)
-            notices.address_changed(user, before)
+            notices.address_changed(user, before["email"])
         if "password" in changes:
             notices.password_changed(user)
             api_keys.end_all(user, user, "new password")
-        audit.record("user.changed", user.username, user, fields=sorted(changes))
+        after = {name: getattr(user, name) for name in before}
+        audit.record("user.changed", user.username, user, fields=sorted(changes), before=before, after=after)
     identity.forget(user.pk)
     return user
 

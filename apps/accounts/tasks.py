@@ -1,10 +1,10 @@
-"""What the notifier runs for this app."""
+"""What the notifier and the relay run for this app."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from apps.jobs.registry import Running, failed, handler
+from apps.jobs.registry import Running, chore, failed, handler
 
 # Every worker loads this module, and only the notifier needs what sends.
 
@@ -92,3 +92,17 @@ def changed(payload: ChangedPayload, job: Running) -> dict[str, Any]:
     from apps.accounts import notices
 
     return notices.mail_changed(payload.user_id, payload.email, payload.what)
+
+
+@chore(every=1.0)
+def copy_audit_trail() -> int:
+    from apps.accounts import copying
+
+    return copying.copy()
+
+
+@chore(every=60.0)
+def anchor_audit_trail() -> int:
+    from apps.accounts import anchors
+
+    return anchors.write()

@@ -112,7 +112,13 @@ def _confirm(user: User) -> None:
 
 def refuse(user_id: int) -> None:
     """Whoever asks is not the person; who is linked already stays."""
-    TelegramCode.objects.filter(user_id=user_id).delete()
+    with transaction.atomic():
+        code = TelegramCode.objects.select_for_update().select_related("user").filter(user_id=user_id).first()
+        if code is None:
+            return
+        code.delete()
+        if code.telegram_id is not None:
+            audit.record("telegram.refused", code.user.username, code.user, telegram_id=code.telegram_id)
 
 
 def _welcome(username: str, name: str) -> str:

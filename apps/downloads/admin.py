@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -12,7 +11,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 from unfold.admin import TabularInline
 
-from apps.accounts import audit
 from apps.accounts.admin import Listed, moment, path_link
 from apps.accounts.models import User
 from apps.downloads import services
@@ -115,7 +113,7 @@ class CandidateAdmin(Listed):
         return moment(candidate.decided_at)
 
 
-Verb = Callable[[int, int], Any]
+Verb = Callable[..., Any]
 
 
 @admin.register(Download)
@@ -147,29 +145,27 @@ class DownloadAdmin(Listed):
 
     @admin.action(description=gettext_lazy("Pause"))
     def pause(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
-        self._on_behalf(request, chosen, "paused", services.pause)
+        self._on_behalf(request, chosen, services.pause)
 
     @admin.action(description=gettext_lazy("Resume"))
     def resume(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
-        self._on_behalf(request, chosen, "resumed", services.resume)
+        self._on_behalf(request, chosen, services.resume)
 
     @admin.action(description=gettext_lazy("Retry"))
     def retry(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
-        self._on_behalf(request, chosen, "retried", services.retry)
+        self._on_behalf(request, chosen, services.retry)
 
     @admin.action(description=gettext_lazy("Cancel (what has failed leaves the list)"))
     def cancel(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
-        self._on_behalf(request, chosen, "cancelled", services.cancel)
+        self._on_behalf(request, chosen, services.cancel)
 
-    def _on_behalf(self, request: HttpRequest, chosen: QuerySet[Download], done: str, verb: Verb) -> None:
+    def _on_behalf(self, request: HttpRequest, chosen: QuerySet[Download], verb: Verb) -> None:
         """Do to each what its owner could, and say which would not have it."""
         assert isinstance(request.user, User)
         count = 0
-        for download_id, owner_id, owner in chosen.values_list("pk", "user_id", "user__username"):
+        for download_id, owner_id in chosen.values_list("pk", "user_id"):
             try:
-                with transaction.atomic():
-                    verb(owner_id, download_id)
-                    audit.record(f"download.{done}", str(download_id), request.user, owner=owner)
+                verb(owner_id, download_id, by=request.user)
                 count += 1
             except PermanentError as error:
                 text = gettext("Download %(id)d: %(why)s") % {"id": download_id, "why": error.message}

@@ -143,22 +143,36 @@ def _refused(download: Download, verb: str) -> PermanentError:
     return conflict(f"This download is {download.phase}; it cannot be {verb} now.", phase=download.phase)
 
 
-def pause(user_id: int, download_id: int) -> Download:
+def _note(action: str, download: Download, by: User | None, **details: Any) -> None:
+    """One line in the audit trail; `by` is who did it on the owner's behalf, None for the owner."""
+    owner = User.objects.filter(pk=download.user_id).first()
+    on_behalf = {"owner": owner.username} if by and owner and by.pk != owner.pk else {}
+    audit.record(action, str(download.pk), by or owner, media_id=download.media_id, **on_behalf, **details)
+
+
+def pause(user_id: int, download_id: int, *, by: User | None = None) -> Download:
+    """`by`, here and below: the admin who does it in the owner's place."""
     download = owned(user_id, download_id)
-    if download.phase != Phase.PAUSED and not rows.move(download.pk, Phase.PAUSED):
-        raise _refused(download, "paused")
+    if download.phase == Phase.PAUSED:
+        return download
+    with transaction.atomic():
+        if not rows.move(download.pk, Phase.PAUSED):
+            raise _refused(download, "paused")
+        _note("download.paused", download, by)
     return owned(user_id, download_id)
 
 
-def resume(user_id: int, download_id: int) -> Download:
+def resume(user_id: int, download_id: int, *, by: User | None = None) -> Download:
     """Back to the queue; its hunter goes on within a second from what is on disk."""
     download = owned(user_id, download_id)
-    if not rows.move(download.pk, Phase.QUEUED, after=[Phase.PAUSED]):
-        raise _refused(download, "resumed")
+    with transaction.atomic():
+        if not rows.move(download.pk, Phase.QUEUED, after=[Phase.PAUSED]):
+            raise _refused(download, "resumed")
+        _note("download.resumed", download, by)
     return owned(user_id, download_id)
 
 
-def retry(user_id: int, download_id: int) -> tuple[Download, str]:
+def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Download, str]:
     """Once more from the start, for what failed or was cancelled: with its magnet or release, else with a new search."""
     download = owned(user_id, download_id)
     if download.phase not in {Phase.FAILED, Phase.CANCELLED}:
@@ -180,22 +194,22 @@ def retry(user_id: int, download_id: int) -> tuple[Download, str]:
             raise _refused(download, "retried")
         download = owned(user_id, download_id)
         job = _enqueue(download)
+        _note("download.retried", download, by)
     return download, str(job.pk)
 
 
-def cancel(user_id: int, download_id: int, *, files: bool = False) -> None:
+def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | None = None) -> None:
     """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list."""
     download = owned(user_id, download_id)
     if download.phase in {Phase.FAILED, Phase.CANCELLED}:
         if download.removal:
             raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
-        download.delete()
+        with transaction.atomic():
+            _note("download.removed", download, by)
+            download.delete()
         return
     if download.status == "Completed" and not files:
-        if not rows.move(download.pk, Phase.DONE, after=[Phase.SEEDING], removal="delete"):
-            raise conflict(
-                "It is finished and in your library. Add ?files=true to delete its files.", phase=download.phase
-            )
+        _stop_seeding(download, by)
         return
     keep = ENV.keep_partial and not files
     # Without a swarm there is nothing on disk, and no hunter will ever come to clean up.
@@ -206,6 +220,16 @@ def cancel(user_id: int, download_id: int, *, files: bool = False) -> None:
             raise _refused(download, "cancelled")
         if files:
             forget_files(download.pk)
+        _note("download.cancelled", download, by, files=files)
+
+
+def _stop_seeding(download: Download, by: User | None) -> None:
+    with transaction.atomic():
+        if not rows.move(download.pk, Phase.DONE, after=[Phase.SEEDING], removal="delete"):
+            raise conflict(
+                "It is finished and in your library. Add ?files=true to delete its files.", phase=download.phase
+            )
+        _note("download.seeding_ended", download, by)
 
 
 def forget_files(download_id: int) -> None:

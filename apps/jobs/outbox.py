@@ -13,13 +13,12 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils.timezone import now
 
 from apps.jobs import broker, messages
 from apps.jobs.models import Job, Status
-from sokoul import logs, request_id
+from sokoul import logs
 
 log = logs.logger(__name__)
 NOTED_AFTER = 0.1  # seconds
@@ -171,17 +170,3 @@ def hand_over(batch: Sequence[Publication]) -> None:
     """Have them published soon, by this process if it can. Never blocks and never fails."""
     if batch:
         _publisher.put(batch)
-
-
-def mirror(subject: str, data: dict[str, Any]) -> None:
-    """Copy something to a stream (`logs.>`), once and as well as it goes: the truth is in a table. Never blocks."""
-    headers = {messages.REQUEST_HEADER: request_id.current()}
-    message = broker.Outgoing(subject, orjson.dumps(data, option=orjson.OPT_UTC_Z, default=str), headers)
-    broker.submit(_mirror(message))
-
-
-async def _mirror(message: broker.Outgoing) -> None:
-    try:
-        await broker.publish([message])
-    except broker.BrokerDown as error:
-        log.warning("not mirrored", subject=message.subject, error=str(error))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.utils.module_loading import autodiscover_modules
@@ -38,8 +38,16 @@ class Handler:
     handle: Handle[Any]
 
 
+class Chore(NamedTuple):
+    """Something that the relay does for a higher floor, every so many seconds; it returns how much it did."""
+
+    run: Callable[[], int]
+    every: float
+
+
 _handlers: dict[tuple[str, str], Handler] = {}
 _on_failed: dict[tuple[str, str], OnFailed[Any]] = {}
+_chores: dict[str, Chore] = {}
 
 
 def handler(worker: str, kind: str, payload: type[P]) -> Callable[[Handle[P]], Handle[P]]:
@@ -63,6 +71,21 @@ def failed(worker: str, kind: str) -> Callable[[OnFailed[P]], OnFailed[P]]:
         return on_failed
 
     return register
+
+
+def chore(every: float) -> Callable[[Callable[[], int]], Callable[[], int]]:
+    """Register what the relay is to do every so many seconds. Two relays may do it at once."""
+
+    def register(run: Callable[[], int]) -> Callable[[], int]:
+        _chores[run.__name__] = Chore(run, every)
+        return run
+
+    return register
+
+
+def chores() -> list[Chore]:
+    load()
+    return list(_chores.values())
 
 
 def find(worker: str, kind: str) -> Handler | None:

@@ -56,13 +56,13 @@ class Relay:
             (reconciling.republish_lost, lease / 2),
             (reconciling.sweep, 2 * lease),
             (replay.prune, 3600.0),
+            *registry.chores(),
         ]
         self._failing: set[str] = set()
         self._next = [0.0] * len(self._parts)
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set."""
-        registry.load()
         self._guarded(_declare)
         while not stop.is_set():
             pulse.beat("relay")

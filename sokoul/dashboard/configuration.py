@@ -2,6 +2,10 @@
 
 from typing import Any, NamedTuple
 
+from django.db import transaction
+
+from apps.accounts import audit
+from apps.accounts.models import AuditEntry
 from sokoul.env import ENV, REQUIRED, Environment
 from sokoul.masking import API_KEYS, HIDDEN, HIDDEN_KEY, PASSWORDS, mask
 
@@ -25,6 +29,26 @@ def settings() -> list[Setting]:
         )
         for name, field in Environment.model_fields.items()
     ]
+
+
+def note() -> None:
+    """Tell the audit trail what is configured otherwise than at the last start; of a secret only whether there is one."""
+    now = {setting.name: setting.value for setting in settings() if not setting.is_default}
+    with transaction.atomic():
+        before = _noted()
+        changed = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
+        if changed:
+            old, new = ({name: values.get(name) for name in changed} for values in (before, now))
+            audit.record("configuration.changed", before=old, after=new)
+
+
+def _noted() -> dict[str, str]:
+    """What the audit trail has all in all: {name: value} of what was no default."""
+    state: dict[str, str | None] = {}
+    entries = AuditEntry.objects.filter(action="configuration.changed").order_by("pk")
+    for details in entries.values_list("details", flat=True):
+        state |= details["after"]
+    return {name: value for name, value in state.items() if value is not None}
 
 
 def _shown(name: str, value: Any) -> str:

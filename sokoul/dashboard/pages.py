@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts import audit, operating
+from apps.accounts import anchors, audit, operating
+from apps.accounts.admin import moment
 from apps.accounts.models import User
 from apps.downloads.indexers import trial
 from apps.jobs import deadletters
@@ -133,16 +134,22 @@ def purge_all(request: HttpRequest) -> HttpResponse:
 @require_POST
 def verify(request: HttpRequest) -> HttpResponse:
     verdict = audit.verify()
-    if verdict.altered is None:
+    outside = anchors.check() if verdict.altered is None else None
+    altered = outside.witness.row_id if outside else verdict.altered
+    if outside:
+        text = _("Entry %(id)d is not the one that was noted outside of the database on %(at)s: entries were removed or written "
+                 "anew, or a backup was restored. `manage.py verify_audit` tells more.")  # fmt: skip
+        messages.error(request, text % {"id": altered, "at": moment(outside.witness.at)})
+    elif altered is None:
         text = _("The chain is whole: %(rows)d entries, the last one is %(last)d with hash %(hash)s.")
         messages.success(request, text % {"rows": verdict.rows, "last": verdict.last_id, "hash": verdict.last_hash})
     else:
         text = _(
             "Entry %(id)d was altered, or entries before it were removed. The %(rows)d before it are as they were."
         )
-        messages.error(request, text % {"id": verdict.altered, "rows": verdict.rows})
+        messages.error(request, text % {"id": altered, "rows": verdict.rows})
     with transaction.atomic():
-        audit.record("audit.verified", "", _me(request), altered=verdict.altered, rows=verdict.rows)
+        audit.record("audit.verified", "", _me(request), altered=altered, rows=verdict.rows)
     return redirect(LOGS)
 
 

@@ -12,6 +12,8 @@ from django.db.utils import DatabaseError
 
 from apps.accounts import audit
 from apps.accounts.models import AuditEntry, User
+from apps.jobs import broker
+from sokoul import client_ip
 from sokoul.env import ENV
 from tests.factories import make_user
 
@@ -33,7 +35,9 @@ def test_the_first_admin_gets_a_password_that_is_shown_once(db: None) -> None:
     assert admin.check_password(found.group(1))
     assert run("createadmin") == "The admin exists already: admin\n"
     assert User.objects.count() == 1
-    assert list(AuditEntry.objects.values_list("action", "details__role")) == [("auth.registered", "admin")]
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.target, entry.actor, entry.actor_id) == ("auth.registered", "admin", "", None)
+    assert entry.details == {"user_id": admin.pk, "role": "admin", "command": "createadmin"}
 
 
 def test_a_given_password_is_never_printed(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,15 +74,23 @@ def trail(alice: User, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(audit, "BATCH", 3)
     for number in range(7):
         ip = [None, "192.0.2.7", "2001:db8::7"][number % 3]
-        audit.record("test", "nul\0 ünï 'quoted'" * 20, alice if number % 2 else None, ip, number=number, text="é\n\\")
+        with client_ip.bound(ip):
+            audit.record("test", "nul\0 ünï 'quoted'" * 20, alice if number % 2 else None, number=number, text="é\n\\")
     return list(AuditEntry.objects.order_by("id").values_list("id", flat=True))
 
 
-def test_a_whole_trail(trail: list[int]) -> None:
+@pytest.fixture
+def copies(nats: str) -> None:
+    """The stream of the trail's copies, empty."""
+    broker.call(broker.declare())
+    broker.call(broker.purge("LOGS"))
+
+
+def test_a_whole_trail(trail: list[int], copies: None) -> None:
     assert run("verify_audit").startswith(f"The audit trail is whole: 7 rows, last {trail[-1]} ")
 
 
-def test_an_empty_trail(db: None) -> None:
+def test_an_empty_trail(db: None, copies: None) -> None:
     assert run("verify_audit").startswith("The audit trail is whole: 0 rows")
 
 

@@ -28,7 +28,9 @@ def test_changing_name_and_language(api: Clients, alice: User) -> None:
     alice.refresh_from_db()
     assert (alice.username, alice.language, alice.email) == ("Alice.2", "fr", "alice@example.com")
     row = AuditEntry.objects.get()
-    assert (row.action, row.actor_id, row.details) == ("user.changed", alice.pk, {"fields": ["language", "username"]})
+    assert (row.action, row.actor_id, row.details["fields"]) == ("user.changed", alice.pk, ["language", "username"])
+    assert row.details["before"] == {"language": "", "username": "alice"}
+    assert row.details["after"] == {"language": "fr", "username": "Alice.2"}
     assert (row.ip, row.request_id) == ("127.0.0.1", answer["X-Request-ID"])
 
 

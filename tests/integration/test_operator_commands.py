@@ -92,7 +92,7 @@ def test_search_choose_download_file_by_commands_only(product: Product) -> None:
     download = Download.objects.get(pk=row["id"])
     assert download.request_id
     assert download.request_id in product.log("hunter")
-    assert_audited("alice")
+    assert_audited("alice", command="download")
 
     with pytest.raises(CommandError, match="already in your library"):
         call_command(*words)

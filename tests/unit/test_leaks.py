@@ -1,5 +1,9 @@
 """The search for secrets finds them."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +39,42 @@ def test_a_planted_secret_is_found(tmp_path: Path, line: str) -> None:
 
 def test_what_is_masked_is_no_find() -> None:
     assert leaks([f"Bearer {TOKEN[:10]}", "postgresql://sokoul:***@127.0.0.1"], secrets_of(ENVIRONMENT)) == []
+
+
+PLANTED = """
+import logging, os, sys
+from sokoul import logs
+log, SECRET = logging.getLogger("x"), os.environ["JWT_SECRET"]
+def test_printed(): print(SECRET)
+def test_told_as_an_error(): sys.stderr.write("key " + os.environ["TMDB_API_KEY"])
+def test_logged_unmasked(monkeypatch): monkeypatch.setattr(logs, "may_hold_secret", lambda _: False); log.error(SECRET)
+def test_logged_and_masked(): log.error(SECRET)
+def test_silent(): print("all is well")
+"""
+
+
+def test_a_test_that_logs_or_prints_a_secret_fails(tmp_path: Path) -> None:
+    """Also what runs within the tests' own process is searched (tests/tight.py)."""
+    (tmp_path / "test_planted.py").write_text(PLANTED)
+    words = [
+        "-rfp",
+        "-p",
+        "tests.servers",
+        "-p",
+        "tests.tight",
+        "-p",
+        "no:django",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(tmp_path),
+    ]
+    command = [sys.executable, "-m", "pytest", *words, str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    ends = {
+        ending: set(re.findall(rf"^{ending} \S+::test_(\w+)", done.stdout, re.MULTILINE))
+        for ending in ("FAILED", "PASSED")
+    }
+    assert ends["FAILED"] == {"printed", "told_as_an_error", "logged_unmasked"}, done.stdout
+    assert ends["PASSED"] == {"logged_and_masked", "silent"}
+    assert done.stdout.count("a secret was logged or printed") == 3

@@ -1,6 +1,6 @@
 """What a person wants to be told in which way. The web always tells everything: it is the record, and disturbs nobody."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import transaction
@@ -37,8 +37,11 @@ def silence(user: User, wanted: Collection[Silence]) -> None:
             Preference.objects.filter(user=user, kind=kind, code=code).delete()
         Preference.objects.bulk_create(Preference(user=user, kind=kind, code=code) for kind, code in after - before)
         if before != after:
-            muted = sorted(f"{kind} {code}" for kind, code in after)
-            audit.record("preferences.changed", user.username, user, muted=muted)
+            audit.record("preferences.changed", user.username, user, before=_muted(before), after=_muted(after))
+
+
+def _muted(silences: Iterable[Silence]) -> list[str]:
+    return sorted(f"{kind} {code}" for kind, code in silences)
 
 
 def all_silences() -> set[Silence]:

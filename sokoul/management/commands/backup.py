@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
+from apps.accounts import audit
 from sokoul import backup
 from sokoul.env import ENV
 from sokoul.operator_command import OperatorCommand, progress
@@ -38,6 +39,7 @@ class Command(OperatorCommand):
             about = self._make(target, options["checksums"])
         except OSError as error:
             raise CommandError(f"{target} cannot be written: {error.strerror}.") from error
+        audit.record("backup.made", target.name, rows=about["rows"])
         if self.as_json:
             self.tell(about | {"file": str(target), "size": target.stat().st_size})
             return

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 from rich.progress import SpinnerColumn, TextColumn
 
+from apps.accounts import anchors, audit
 from sokoul import backup
 from sokoul.env import ENV, read_dotenv
 from sokoul.operator_command import OperatorCommand, progress
@@ -44,6 +45,7 @@ class Command(OperatorCommand):
             call_command("migrate", interactive=False, verbosity=0)
             cache.clear()  # it knows the other database's rows
         taken = self._take_secrets(found) if options["secrets"] or not (ENV.data_dir / ".env").exists() else []
+        audit.record("backup.restored", found.path.name, made_at=found.about["made_at"], secrets=taken)
         self._report(found, taken)
 
     def _ask(self, found: backup.Backup, *, sure: bool) -> None:
@@ -76,6 +78,12 @@ class Command(OperatorCommand):
             return
         self.table(("what", "how much"), list(backup.counts().items()))
         self.say(f"The database is as it was on {found.about['made_at']}.", "green")
+        if anchors.check():
+            self.say(
+                "Its audit trail is older than what was noted of it outside of the database. Say `manage.py verify_audit "
+                "--new-anchor` once, or its verification finds entries missing.",
+                "yellow",
+            )
         if taken:
             self.say(f"{' and '.join(taken)} were taken over; restart Sokoul for SECRET_KEY.")
         if missing:

@@ -6,6 +6,8 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from sokoul import component
+from sokoul.dashboard import configuration
 from sokoul.logs import logger, mask
 
 STEPS: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
@@ -28,3 +30,5 @@ class Command(BaseCommand):
                 logger(__name__).exception("setup failed", step=command)
                 line = " ".join((command, *arguments))
                 raise CommandError(f"`manage.py {line}` failed: {mask(str(error)).strip()}") from None
+        with component.commanded("setup"):
+            configuration.note()

@@ -298,9 +298,3 @@ def _asked(question: bytes) -> bytes | None:
 def test_a_question_that_nobody_answers_is_a_transient_error(queue: None) -> None:
     with pytest.raises(broker.BrokerDown):
         asyncio.run(broker.request("test.nobody", b"", 0.2))
-
-
-def test_the_audit_copy_reaches_its_stream(queue: None) -> None:
-    outbox.mirror("logs.audit", {"action": "login"})
-    stored = wait_for(lambda: broker.call(broker.following("LOGS", 1, "logs.>")))
-    assert json.loads(stored.data) == {"action": "login"}

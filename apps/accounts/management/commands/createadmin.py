@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts import services
 from apps.accounts.models import Role, User
+from sokoul import component
 from sokoul.env import ENV
 from sokoul.errors import PermanentError
 
@@ -30,7 +31,8 @@ class Command(BaseCommand):
             return
         password = ENV.admin_password or secrets.token_urlsafe(12)
         try:
-            user = services.register(email or ENV.admin_email, username or USERNAME, password, role=Role.ADMIN)
+            with component.commanded("createadmin"):
+                user = services.register(email or ENV.admin_email, username or USERNAME, password, role=Role.ADMIN)
         except PermanentError as error:
             raise CommandError(error.message) from error
         shown = "its password is ADMIN_PASSWORD" if ENV.admin_password else f"its password, shown only now: {password}"

@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.accounts import operating
 from apps.jobs import broker, deadletters
+from sokoul import component
 from sokoul.errors import PermanentError
 
 
@@ -25,7 +27,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, f"_{options['verb']}")(options)
+            with component.commanded("dlq"):
+                getattr(self, f"_{options['verb']}")(options)
         except (PermanentError, broker.BrokerDown) as error:
             raise CommandError(error.message) from error
 
@@ -44,11 +47,11 @@ class Command(BaseCommand):
     def _replay(self, options: dict[str, Any]) -> None:
         chosen = [letter.sequence for letter in _all()] if options["all"] else [options["sequence"]]
         for sequence in chosen:
-            letter = deadletters.replay(sequence)
+            letter = operating.replay(sequence, by=None)
             self.stdout.write(f"{sequence}: {letter.job_id or 'its bytes'} published again")
 
     def _purge(self, options: dict[str, Any]) -> None:
-        deadletters.purge(None if options["all"] else options["sequence"])
+        operating.purge(None if options["all"] else options["sequence"], by=None)
         self.stdout.write("removed")
 
 

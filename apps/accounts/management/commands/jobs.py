@@ -6,8 +6,10 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.jobs import broker, deadletters
+from apps.accounts import operating
+from apps.jobs import broker
 from apps.jobs.models import Job, Status
+from sokoul import component
 from sokoul.errors import PermanentError
 
 
@@ -26,7 +28,8 @@ class Command(BaseCommand):
             self._list(options["status"], options["limit"])
             return
         try:
-            self._retry(options["job"])
+            with component.commanded("jobs"):
+                self._retry(options["job"])
         except (PermanentError, broker.BrokerDown) as error:
             raise CommandError(error.message) from error
 
@@ -37,5 +40,5 @@ class Command(BaseCommand):
             self.stdout.write(line.rstrip())
 
     def _retry(self, job_id: UUID) -> None:
-        deadletters.retry(job_id)
+        operating.retry(job_id, by=None)
         self.stdout.write(f"{job_id} runs again")
