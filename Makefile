@@ -3,7 +3,7 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev tools test unit interop lint containers alerts bench chaos soak lock
+.PHONY: help up down venv dev tools test unit interop lint containers alerts fuzz bench chaos soak lock
 .PHONY: coverage secrets sast audit licences outdated sbom hooks image push try
 
 help: ## this list
@@ -54,6 +54,9 @@ alerts: ## check the alert rules and run their tests
 	@requirements/programs promtool=prometheus
 	@promtool check config --syntax-only deploy/prometheus/prometheus.yml
 	@cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
+
+fuzz: dev ## the API against a fuzzer that read its description, for long: make fuzz [EXAMPLES=100] [SEED=n]
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),100) FUZZ_SEED=$(SEED) $(RUN) -m pytest -n 2 tests/integration/test_fuzz.py
 
 bench: ## each figure beside its bar and its peer: make bench [ONLY=jobs,torrent] [SIZE=mib] [ROUNDS=3] [RECORD=1]
 	@requirements/install bench
