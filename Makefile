@@ -55,8 +55,8 @@ alerts: ## check the alert rules and run their tests
 	@promtool check config --syntax-only deploy/prometheus/prometheus.yml
 	@cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
 
-fuzz: dev ## the API against a fuzzer that read its description, for long: make fuzz [EXAMPLES=100] [SEED=n]
-	@FUZZ_EXAMPLES=$(or $(EXAMPLES),100) FUZZ_SEED=$(SEED) $(RUN) -m pytest -n 2 tests/integration/test_fuzz.py
+fuzz: dev ## the API and every parser of what strangers write against noise, for long: make fuzz [EXAMPLES=100] [SEED=n]
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),100) FUZZ_SEED=$(SEED) $(RUN) -m pytest -n 2 tests/integration/test_fuzz.py tests/unit/test_untrusted.py
 
 bench: ## each figure beside its bar and its peer: make bench [ONLY=jobs,torrent] [SIZE=mib] [ROUNDS=3] [RECORD=1]
 	@requirements/install bench
