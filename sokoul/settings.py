@@ -195,21 +195,6 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: "/static/css/dashboard.css"],
-    "COLORS": {
-        "primary": {  # the teal of the other pages
-            "50": "oklch(98.4% .014 180.7)",
-            "100": "oklch(95.3% .051 180.8)",
-            "200": "oklch(91% .096 180.4)",
-            "300": "oklch(85.5% .138 181.1)",
-            "400": "oklch(77.7% .12 185)",
-            "500": "oklch(64% .1 192)",
-            "600": "oklch(50% .082 197)",
-            "700": "oklch(44% .072 197)",
-            "800": "oklch(38% .06 197)",
-            "900": "oklch(32% .05 197)",
-            "950": "oklch(26% .04 197)",
-        }
-    },
     "ACCOUNT": {"navigation": "sokoul.dashboard.navigation.account"},
     "SIDEBAR": {"navigation": "sokoul.dashboard.navigation.sidebar"},
 }

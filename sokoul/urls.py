@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from apps.accounts import urls as accounts
 from apps.bot import urls as bot
@@ -29,7 +29,7 @@ pages: list[URLPattern | URLResolver] = [*accounts.pages, *media.pages, *downloa
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/app/")),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     *api,
     *bot.hooks,
     path("api/v1/", include((api, "v1"))),
