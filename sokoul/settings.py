@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "sokoul.access.middleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "sokoul.security.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -58,7 +59,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "sokoul.pages.Faults",
 ]
@@ -143,7 +143,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "/app/login"
 LOGIN_REDIRECT_URL = "/app/"
-SESSION_COOKIE_HTTPONLY = True
+# Behind a browser's own rule where there is https: no other host, and no plain page of this one, can set them.
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (f"{'__Host-' if HTTPS else ''}{name}" for name in ("sessionid", "csrftoken"))
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # the pages have the token in a meta element
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^(api/v1/)?(health(/\w+)?|metrics)$"]  # probes and scrapers speak plain HTTP, from within
@@ -227,5 +229,6 @@ STORAGES = {
 # Served straight from where the apps keep them: no build step between a checkout and a page.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 MEDIA_ROOT = ENV.data_dir.absolute() / "uploads"
 LOGGING = logs.configuration(component.NAME, ENV.log_level)
