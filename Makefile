@@ -3,7 +3,7 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev tools test unit interop lint containers alerts bench chaos soak lock
+.PHONY: help up down venv dev tools test unit interop lint containers alerts fuzz crowd bench chaos soak lock
 .PHONY: coverage secrets sast audit licences outdated sbom hooks image push try
 
 help: ## this list
@@ -25,7 +25,7 @@ dev: ## build .venv with what testing needs
 tools:
 	@docker compose version >/dev/null 2>&1 || requirements/programs docker-compose
 	@requirements/programs 'chromium|chromium-browser|google-chrome=chromium' haproxy promtool=prometheus \
-		nft=nftables ip=iproute2
+		nft=nftables ip=iproute2 slowhttptest
 
 test: dev tools ## every test, on real servers and a real browser
 	@$(RUN) -m pytest -n 3
@@ -54,6 +54,13 @@ alerts: ## check the alert rules and run their tests
 	@requirements/programs promtool=prometheus
 	@promtool check config --syntax-only deploy/prometheus/prometheus.yml
 	@cd deploy/prometheus && promtool check rules alerts.yml && promtool test rules alerts_test.yml
+
+fuzz: dev ## the API and every parser of what strangers write against noise, for long: make fuzz [EXAMPLES=100] [SEED=n]
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),100) FUZZ_SEED=$(SEED) $(RUN) -m pytest -n 2 tests/integration/test_fuzz.py tests/unit/test_untrusted.py
+
+crowd: dev ## slow and fat clients in number against the web: make crowd [CROWD=10000]
+	@requirements/programs slowhttptest
+	@CROWD=$(or $(CROWD),10000) $(RUN) -m pytest -s tests/integration/test_crowd.py
 
 bench: ## each figure beside its bar and its peer: make bench [ONLY=jobs,torrent] [SIZE=mib] [ROUNDS=3] [RECORD=1]
 	@requirements/install bench

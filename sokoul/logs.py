@@ -8,6 +8,7 @@ only errors to standard error.
 import json
 import logging
 import os
+import re
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +24,8 @@ Event = MutableMapping[str, Any]
 _LEVELS = {logging.CRITICAL: "ERROR", logging.ERROR: "ERROR", logging.WARNING: "WARN", logging.INFO: "INFO"}
 _RECORD_FIELDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "color_message", "taskName"})
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+# What JSON may hold as it is and a terminal or a reader would obey: C1 controls, ends of lines, turns of direction.
+_UNSEEN = re.compile("[\x80-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 # Each of them has a line of its own in the access log already; Django would tell it as an error, with a traceback.
 REFUSED = ("django.security.DisallowedHost",)
 QUIET = ("httpx", "httpcore", "telegram", "asyncio", "daphne", "django.request", "apscheduler")
@@ -65,9 +68,10 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 
 def _json(fields: dict[str, Any]) -> str:
     try:
-        return orjson.dumps(fields, default=str, option=_OPTIONS).decode()
+        line = orjson.dumps(fields, default=str, option=_OPTIONS).decode()
     except TypeError:  # a lone surrogate, a number beyond 64 bits
         return json.dumps(fields, default=str, skipkeys=True)
+    return line if line.isascii() else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 class LineHandler(logging.Handler):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sokoul.api import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE
 from sokoul.errors import PROBLEM_JSON
 
 _PROBLEM = {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
@@ -73,6 +74,13 @@ _STREAM: dict[str, Any] = {
 }
 
 
+# What `sokoul.api.page_of` takes, wherever a call has it.
+_BOUNDS = {
+    "page": {"minimum": 1, "maximum": MAX_PAGE, "default": 1},
+    "limit": {"minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+}
+
+
 def without_copies(endpoints: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """The same calls under /api/v1/ are told by `servers`."""
     return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/api/v1/")]
@@ -82,6 +90,8 @@ def completed(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result["paths"]["/downloads/{download_id}/files/{index}/stream"] = _STREAM
     for path, calls in result["paths"].items():
         for call in calls.values():
+            for parameter in call.get("parameters", []):
+                parameter["schema"] |= _BOUNDS.get(parameter["name"], {}) if parameter["in"] == "query" else {}
             always = {} if path.startswith("/health") else _EVERY_CALL
             always = always | ({"404": "There is nothing at this address."} if "{" in path else {})
             for status, why in (always | (_WITH_BODY if "requestBody" in call else {})).items():
@@ -89,6 +99,9 @@ def completed(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             if not path.startswith("/health") and call is not _STREAM["get"]:
                 _tell_limits(call)
     result["components"]["headers"] = {**_LIMITS, "Retry-After": _RETRY_AFTER}
+    for name, shape in result["components"]["schemas"].items():
+        if name.endswith("Request"):  # a body, read by a `StrictSerializer`
+            shape["additionalProperties"] = False
     return result
 
 

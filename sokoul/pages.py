@@ -102,10 +102,13 @@ def _to_login(request: HttpRequest) -> HttpResponse:
 def _came_from(request: HttpRequest) -> str:
     """The page of ours that this request was sent from, else the first one."""
     referer = request.headers.get("Referer", "")
-    if not url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-        return resolve_url(settings.LOGIN_REDIRECT_URL)
     parts = urlsplit(referer)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    place = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    ours = url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure())
+    # The path of a page of ours may itself read like another host: //elsewhere.
+    if ours and url_has_allowed_host_and_scheme(place, None):
+        return place
+    return resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def back(request: HttpRequest) -> HttpResponse:

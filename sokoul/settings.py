@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "sokoul.access.middleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "sokoul.security.middleware",
     "apps.accounts.limiting.middleware",  # before what serves static files, and before anything is looked up
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -55,7 +56,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "sokoul.pages.Faults",
 ]
@@ -141,7 +141,9 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 900  # seconds
 LOGIN_URL = "/app/login"
 LOGIN_REDIRECT_URL = "/app/"
-SESSION_COOKIE_HTTPONLY = True
+# Behind a browser's own rule where there is https: no other host, and no plain page of this one, can set them.
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (f"{'__Host-' if HTTPS else ''}{name}" for name in ("sessionid", "csrftoken"))
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # the pages have the token in a meta element
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^(api/v1/)?(health(/\w+)?|metrics)$"]  # probes and scrapers speak plain HTTP, from within
@@ -196,21 +198,6 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: "/static/css/dashboard.css"],
-    "COLORS": {
-        "primary": {  # the teal of the other pages
-            "50": "oklch(98.4% .014 180.7)",
-            "100": "oklch(95.3% .051 180.8)",
-            "200": "oklch(91% .096 180.4)",
-            "300": "oklch(85.5% .138 181.1)",
-            "400": "oklch(77.7% .12 185)",
-            "500": "oklch(64% .1 192)",
-            "600": "oklch(50% .082 197)",
-            "700": "oklch(44% .072 197)",
-            "800": "oklch(38% .06 197)",
-            "900": "oklch(32% .05 197)",
-            "950": "oklch(26% .04 197)",
-        }
-    },
     "ACCOUNT": {"navigation": "sokoul.dashboard.navigation.account"},
     "SIDEBAR": {"navigation": "sokoul.dashboard.navigation.sidebar"},
 }
@@ -244,5 +231,6 @@ STORAGES = {
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other origin reads any answer
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 MEDIA_ROOT = ENV.data_dir.absolute() / "uploads"
 LOGGING = logs.configuration(component.NAME, ENV.log_level)

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from apps.accounts import urls as accounts
 from apps.bot import urls as bot
@@ -39,7 +39,7 @@ pages: list[URLPattern | URLResolver] = [*accounts.pages, *media.pages, *downloa
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", _to("/app/")),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     *api,
     *bot.hooks,
     path("api/v1/", include((api, "v1"))),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -64,6 +64,13 @@ class RejectionShape(serializers.Serializer[Any]):
     sentence = serializers.CharField()
 
 
+@extend_schema_field(
+    {"oneOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}
+)
+class SeasonField(serializers.JSONField):
+    pass
+
+
 class ReleaseShape(serializers.Serializer[Any]):
     id = serializers.IntegerField(help_text="torrent_id of /downloads/start.")
     title = serializers.CharField()
@@ -76,7 +83,7 @@ class ReleaseShape(serializers.Serializer[Any]):
     score = serializers.IntegerField(allow_null=True, help_text="Null when rejected.")
     reasons = ReasonShape(many=True)
     rejections = RejectionShape(many=True)
-    season = serializers.JSONField(allow_null=True, help_text="An integer, or a list where the release has several.")
+    season = SeasonField(help_text="An integer, or a list where the release has several.")
     episodes = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
     complete = serializers.BooleanField(allow_null=True)
     resolution = serializers.CharField(allow_null=True)

@@ -43,6 +43,12 @@ TYPES = {
     ".mkv": "video/x-matroska", ".mov": "video/quicktime", ".mp4": "video/mp4", ".mpeg": "video/mpeg",
     ".mpg": "video/mpeg", ".ogv": "video/ogg", ".ts": "video/mp2t", ".webm": "video/webm", ".wmv": "video/x-ms-wmv",
 }  # fmt: skip
+# What strangers wrote is a film or a file to keep, to no page but ours.
+SAFE = {
+    "content-security-policy": "default-src 'none'; media-src 'self'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
 _RANGE = re.compile(r"bytes=([0-9]{0,1000})-([0-9]{0,1000})")
 _PATH = re.compile(ROUTE)
 _looks = ThreadPoolExecutor(4, thread_name_prefix="stream-look")
@@ -186,8 +192,8 @@ def _head(source: Source, start: int, end: int, *, partial: bool) -> Message:
         "accept-ranges": "bytes",
         "cache-control": "private, no-cache",
         "etag": source.tag,
-        "x-content-type-options": "nosniff",
         "x-request-id": request_id.current(),
+        **SAFE,
     }
     if partial:
         headers["content-range"] = f"bytes {start}-{end - 1}/{source.size}"
@@ -200,7 +206,7 @@ def _start(status: int, headers: dict[str, Any]) -> Message:
 
 
 async def _refuse(send: Send, status: int, detail: str, code: str, extra: dict[str, Any]) -> None:
-    headers = {"content-type": PROBLEM_JSON, "x-request-id": request_id.current()}
+    headers = {"content-type": PROBLEM_JSON, "cache-control": "no-store", "x-request-id": request_id.current(), **SAFE}
     if status == 416:
         headers["content-range"] = f"bytes */{extra['size']}"
     if status == 401:

@@ -222,12 +222,18 @@ class FeedConsumer(AsyncWebsocketConsumer):
             message = None
         kind = message.get("type") if isinstance(message, dict) else None
         if kind == "ping":
-            self._answer("pong", message.get("data") or {})
+            self._pong(message.get("data") or {})
         elif kind == "resume":
             await self._resume(message.get("last_event_id"))
         elif kind not in _CLIENT_TYPES:
             detail = f"A message is a JSON object whose type is one of: {', '.join(_CLIENT_TYPES)}."
             self._answer("error", {"detail": detail})
+
+    def _pong(self, data: Any) -> None:
+        try:
+            self._answer("pong", data)
+        except orjson.JSONEncodeError:  # what can be read may be nested more deeply than what can be written
+            self._answer("error", {"detail": "data is nested too deeply to be sent back."})
 
     def _answer(self, type: str, data: Any) -> None:
         if self._closing is None:

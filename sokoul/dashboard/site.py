@@ -69,6 +69,10 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
 
         return self.for_staff(guarded)
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Without Unfold's colours, which it would write into the page as a style element: they are in css/dashboard.css."""
+        return {**super().each_context(request), "colors": None}
+
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from sokoul.dashboard import pages  # it asks for this site
 

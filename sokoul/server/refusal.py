@@ -32,6 +32,8 @@ class Refusal:
             (b"content-type", errors.PROBLEM_JSON.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"cache-control", b"no-store"),
+            (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+            (b"x-content-type-options", b"nosniff"),
             (_ID_HEADER, str(document["request_id"]).encode()),
         ]
         if self.retry_after is not None:

@@ -1,11 +1,14 @@
 """The sign-in, sign-up and sign-out pages, with their session and their CSRF tokens."""
 
+from urllib.parse import parse_qs, urljoin, urlsplit
+
 import pytest
 from django.test import Client
 
 from apps.accounts import services
 from apps.accounts.models import AuditEntry, User
 from tests.factories import PASSWORD
+from tests.wishes import make_media
 
 
 @pytest.fixture
@@ -50,9 +53,16 @@ def test_junk_in_a_form_is_refused_politely(browser: Client, alice: User, field:
     assert signed_in(browser) is None
 
 
+ELSEWHERE = (
+    "https://evil.example/", "//evil.example", "///evil.example", "\\\\evil.example", "/\\evil.example", "https:evil.example",
+    "https:/evil.example", "http:///evil.example", "javascript:alert(1)", " javascript:alert(1)", "java\nscript:alert(1)",
+    "data:text/html,x", "/\t/evil.example", "\x01//evil.example", "//testserver@evil.example", "http://testserver.evil.example/",
+    "http://testserver:80@evil.example/", "//evil.example\r\nSet-Cookie: a=b",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("wanted", "reached"),
-    [("/app/library", "/app/library"), ("https://evil.example/", "/app/"), ("//evil.example", "/app/")],
+    ("wanted", "reached"), [("/app/library", "/app/library"), *((elsewhere, "/app/") for elsewhere in ELSEWHERE)]
 )
 @pytest.mark.parametrize("page", ["login", "register"])
 def test_one_lands_where_one_wanted_to_go_but_never_elsewhere(
@@ -62,6 +72,21 @@ def test_one_lands_where_one_wanted_to_go_but_never_elsewhere(
     if page == "register":
         fields |= {"username": "carol", "email": "carol@example.com"}
     assert browser.post(f"/app/{page}", fields)["Location"] == reached
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [*ELSEWHERE, "http://testserver//evil.example/", "http://testserver/\\evil.example"]
+)
+def test_a_referer_leads_nowhere_else_either(browser: Client, alice: User, elsewhere: str) -> None:
+    """Neither a stranger, who comes back after signing in, nor whoever posts a form without htmx."""
+    stranger = browser.get("/app/downloads", headers={"HX-Request": "true", "Referer": elsewhere})
+    wanted = parse_qs(urlsplit(stranger["HX-Redirect"]).query)["next"][0]
+    browser.force_login(alice)
+    answer = browser.post(f"/app/favourites/{make_media().pk}", {"on": "1"}, headers={"Referer": elsewhere})
+    assert answer.status_code == 303
+    for place in (wanted, answer["Location"]):
+        there = urlsplit(urljoin("http://testserver/app/", place.replace("\\", "/")))  # as browsers read it
+        assert (there.scheme, there.netloc) == ("http", "testserver"), place
 
 
 @pytest.mark.parametrize("wanted", ["/app/login", "/app/login?next=/app/login"])

@@ -148,13 +148,10 @@ def test_admins_see_every_page(admin: User) -> None:
     for path in (*FOR_ADMINS, "", "accounts/auditentry/"):
         answer = client.get(f"/dashboard/{path}")
         assert answer.status_code == 200, path
-        policy = answer.headers["Content-Security-Policy"]
-        assert "'unsafe-eval'" in policy
     for model in (User, Candidate, Download, Torrent, Job, Media, AuditEntry):
         first: Any = model.objects.order_by("pk")[0]
         address = reverse(f"admin:{first._meta.app_label}_{first._meta.model_name}_change", args=[first.pk])
         assert client.get(address).status_code == 200, address
-    assert "'unsafe-eval'" not in client.get("/app/").headers["Content-Security-Policy"]
 
 
 def test_nothing_is_added_changed_or_deleted_behind_the_services(admin: User) -> None:

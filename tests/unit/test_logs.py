@@ -147,9 +147,27 @@ def test_whatever_is_logged_becomes_a_line(lines: Lines, value: object) -> None:
     assert lines.last["message"] == "odd"
 
 
-def test_line_ends_in_what_others_said_do_not_make_lines(lines: Lines) -> None:
-    logs.logger("x").info('name\n{"level":"ERROR"}', path="/a\r\nb")
-    assert len(lines.texts[-1].splitlines()) == 1
+@pytest.mark.parametrize(
+    "said",
+    [
+        'name\n{"level":"ERROR"}',
+        "name\r\n\r\nname",
+        "\x1b[2J\x1b]0;title\x07",
+        "\x9b31mred\x85next",
+        "line\u2028line\u2029line",
+        "\u202egpj.exe\u2066",
+        'name","level":"ERROR","message":"forged',
+        "\0\b\x7f",
+        "=1+1\t@SUM(A1)",
+    ],
+)
+def test_what_others_said_stays_text_in_its_line(lines: Lines, said: str) -> None:
+    """No line of its own, no colour or command for the terminal that shows it, no field that it did not have."""
+    logs.logger("x").info(said, path=said)
+    text = lines.texts[-1].removesuffix("\n")
+    assert len(text.splitlines()) == 1
+    assert not [c for c in text if c != " " and c != "\x7f" and not c.isprintable()]
+    assert (lines.last["message"], lines.last["path"], lines.last["level"]) == (said, said, "INFO")
 
 
 # Secrets

@@ -1,0 +1,205 @@
+"""Slow and fat clients in number against the real web: it stays there for everybody else, and lets nobody wait for ever (SPEC 16).
+
+`make crowd` opens 10,000 connections and adds slowhttptest's slow reader; the suite opens 1000. Each single deadline, size and
+refusal is tests/integration/test_server.py's.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from apps.accounts.models import User
+from sokoul.server.limits import Limits
+from tests.waiting import until
+from tests.web import Web, token_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+CROWD = int(os.environ.get("CROWD", "0"))
+LIMITS = Limits()
+SLACK = 5.0  # seconds for a machine that has something else to do
+HEALTH = 3.0
+MEMORY = 1 << 30  # bytes
+SLOWLY = ("silent", "headers", "body", "request")  # what a connection does after it was opened
+
+
+@dataclass
+class Seen:
+    """By what the connections did: statuses, and the longest that any of them had to wait. Seconds."""
+
+    statuses: dict[str, Counter[str]] = field(default_factory=lambda: {kind: Counter() for kind in SLOWLY})
+    longest: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SLOWLY, 0.0))
+    health: list[float] = field(default_factory=list)
+    memory: int = 0
+    most: int = 0  # connections that were open at once
+
+
+def resident(web: Web) -> int:
+    pages = int(Path(f"/proc/{web.process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def opened(web: Web) -> int:
+    """Files that the web process has open, connections nearly all."""
+    return len(os.listdir(f"/proc/{web.process.pid}/fd"))
+
+
+async def one(web: Web, number: int, token: str, seen: Seen, gate: asyncio.Semaphore) -> None:
+    """One connection, from one of 200 addresses, until the server ends it or has answered it."""
+    kind = SLOWLY[number % len(SLOWLY)]
+    async with gate:
+        source = (f"127.0.1.{1 + number % 200}", 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", web.port, local_addr=source)
+    head = f"GET /media/favorites HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+    said = {
+        "silent": "",
+        "headers": head,
+        "body": "POST /auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\n{",
+        "request": head + "Connection: close\r\n\r\n",
+    }[kind]
+    begun = time.monotonic()
+    try:
+        writer.write(said.encode())
+        answer = await asyncio.wait_for(_drip(reader, writer, kind), 120)
+    except ConnectionError:
+        answer = b""
+    finally:
+        writer.transport.abort()
+    seen.longest[kind] = max(seen.longest[kind], time.monotonic() - begun)
+    status = answer[9:12].decode() or "cut"
+    if status == "503" and not re.search(rb"\r\nretry-after: \d+\r\n", answer, re.IGNORECASE):
+        status = "503 without Retry-After"
+    seen.statuses[kind][status] += 1
+
+
+async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: str) -> bytes:
+    """A byte now and then, as long as the server listens; what it answered."""
+    answer = asyncio.ensure_future(reader.read())
+    while kind in ("headers", "body") and not answer.done():
+        writer.write(b"x" if kind == "body" else b"X-A: b\r\n")
+        await asyncio.wait({answer}, timeout=2)
+    return await answer
+
+
+@contextmanager
+def watched(web: Web, seen: Seen) -> Iterator[None]:
+    """Somebody else asks for its health all the while, in a thread that the crowd does not keep waiting."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            begun = time.monotonic()
+            assert web.get("/health").status_code == 200
+            seen.health.append(time.monotonic() - begun)
+            seen.memory, seen.most = max(seen.memory, resident(web)), max(seen.most, opened(web))
+            over.wait(0.25)
+
+    with ThreadPoolExecutor(1) as threads:
+        looking = threads.submit(look)
+        until(lambda: seen.health, what="the first answer")
+        try:
+            yield
+        finally:
+            over.set()
+    looking.result()
+
+
+async def crowd(web: Web, size: int, token: str, seen: Seen) -> None:
+    gate = asyncio.Semaphore(500)
+    await asyncio.gather(*(one(web, number, token, seen, gate) for number in range(size)))
+
+
+def test_a_crowd_is_answered_or_told_to_come_back_and_health_answers_all_the_while(
+    another_web: Callable[..., Web], alice: User
+) -> None:
+    web = another_web(TRUSTED_IPS="127.0.0.0/8")
+    size = CROWD or 1000
+    begun = time.monotonic()
+    seen = Seen()
+    with watched(web, seen):
+        asyncio.run(crowd(web, size, token_of(alice), seen))
+    print(
+        f"\n{size} connections, {seen.most} open at once, {time.monotonic() - begun:.1f} s: "
+        f"{ {kind: dict(count) for kind, count in seen.statuses.items()} }, longest "
+        f"{ {kind: round(seconds, 1) for kind, seconds in seen.longest.items()} }, "
+        f"/health {len(seen.health)} times, at most {max(seen.health):.2f} s, memory {seen.memory >> 20} MiB"
+    )
+    assert sum(count.total() for count in seen.statuses.values()) == size
+    assert set(seen.statuses["request"]) <= {"200", "503"}
+    assert seen.statuses["request"]["200"] > 0
+    assert set(seen.statuses["silent"]) | set(seen.statuses["headers"]) == {"cut"}
+    assert set(seen.statuses["body"]) <= {"408", "cut"}
+    deadlines = {
+        "silent": LIMITS.header_seconds,
+        "headers": LIMITS.header_seconds,
+        "body": LIMITS.body.seconds,
+        "request": LIMITS.response_seconds,
+    }
+    for kind, seconds in deadlines.items():
+        assert seen.longest[kind] < seconds + SLACK * (1 + size / 2000), kind
+    assert max(seen.health) < HEALTH
+    assert seen.memory < MEMORY
+    assert web.get("/media/favorites", alice).status_code == 200
+
+
+# Modes of slowhttptest, with a web address to be slow at, and how soon none of its connections may be left.
+MODES = {
+    "headers": (["-H", "-i", "2"], "/media/favorites", LIMITS.header_seconds),
+    "body": (["-B", "-i", "2", "-s", "8192"], "/auth/login", LIMITS.body.seconds),
+    "range": (["-R", "-a", "1", "-b", "3000"], "/static/unfold/js/chart/chart.js", LIMITS.header_seconds),
+    "read": (
+        ["-X", "-w", "10", "-y", "20", "-n", "5", "-z", "32", "-k", "3"],
+        "/static/unfold/js/chart/chart.js",
+        LIMITS.response_seconds,
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", [*MODES] if CROWD else ["headers", "body", "range"])
+def test_slowhttptest_finds_nothing_to_hold_on_to(web: Web, tmp_path: Path, mode: str) -> None:
+    """The service was there throughout, and every slow connection was closed by the server, in time."""
+    program = shutil.which("slowhttptest")
+    if program is None:
+        pytest.skip("slowhttptest is not installed: sudo apt-get install slowhttptest (test_a_crowd… is our own)")
+    options, path, seconds = MODES[mode]
+    size = 1000 if CROWD else 200
+    command = [
+        program,
+        *options,
+        "-u",
+        f"{web.url}{path}",
+        "-c",
+        str(size),
+        "-r",
+        "200",
+        "-l",
+        "60",
+        "-p",
+        "3",
+        "-g",
+        "-o",
+        "slow",
+    ]
+    begun = time.monotonic()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    took = time.monotonic() - begun
+    said = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stdout)
+    print(f"\n{mode}: {took:.1f} s", said[-600:])
+    rows = [line.split(",") for line in (tmp_path / "slow.csv").read_text().splitlines()[1:]]
+    assert rows
+    assert "No open connections left" in said, said[-2000:]
+    assert took < seconds + size / 200 + 2 * SLACK
+    assert all(int(available) for *_, available in rows), rows
+    assert web.get("/health").status_code == 200

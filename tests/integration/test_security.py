@@ -1,0 +1,135 @@
+"""What a browser is told about every answer: walked over every address, as a stranger and as an admin; and over https."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from apps.accounts.models import User
+from tests.factories import PASSWORD
+from tests.web import Web
+
+pytestmark = pytest.mark.django_db(transaction=True)
+# Whatever an address wants to know; there need not be such a row.
+FILLED = {"uuid": "0b5e7a9e-0000-4000-8000-000000000000", "int": "1", "slug": "x", "str": "x", "path": "1"}
+ALIKE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def addresses(patterns: list[URLPattern | URLResolver], before: str = "/") -> Iterator[str]:
+    for pattern in patterns:
+        path = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, path)
+        elif "(?P" not in path:
+            yield re.sub(r"<(?:(\w+):)?\w+>", lambda found: FILLED.get(found[1] or "str", "x"), path)
+
+
+WALKED = sorted({*addresses(get_resolver().url_patterns), "/docs?script=", "/nothing/at/all", "/static/css/sokoul.css"})
+KEPT = ("/static/", "/posters/")
+
+
+def check(path: str, answer: HttpResponse) -> None:
+    headers = answer.headers
+    assert answer.status_code < 500 or answer.status_code == 503, path
+    for name, value in ALIKE.items():
+        assert headers.get(name) == value, (path, name)
+    assert "camera=()" in headers["Permissions-Policy"], path
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert (policy["default-src"], policy["frame-ancestors"], policy["base-uri"]) == ("'self'", "'none'", "'none'"), (
+        path
+    )
+    assert (policy["object-src"], policy["form-action"]) == ("'none'", "'self'"), path
+    assert policy["connect-src"] == "'self' ws://testserver wss://testserver", path
+    scripts = policy.get("script-src", policy["default-src"])
+    assert scripts == ("'self' 'unsafe-eval'" if path.startswith("/dashboard") else "'self'"), path
+    assert "'unsafe-inline'" not in policy.get("style-src", ""), path
+    assert "style-src-attr" not in policy or path.startswith("/dashboard"), path
+    if not path.startswith(KEPT):
+        assert "no-store" in headers["Cache-Control"], path
+    for cookie in filter(lambda cookie: cookie.value, answer.cookies.values()):  # without one, it is being deleted
+        assert cookie["httponly"], (path, cookie.key)
+        assert cookie["samesite"] == "Lax", (path, cookie.key)
+
+
+@pytest.mark.usefixtures("valkey", "nats")
+@pytest.mark.parametrize("signed_in", [False, True], ids=["stranger", "admin"])
+def test_every_address_says_what_its_answer_may_do(admin: User, signed_in: bool) -> None:
+    assert len(WALKED) > 100
+    client = Client(raise_request_exception=False)
+    for path in WALKED:
+        if signed_in:
+            client.force_login(admin, "apps.accounts.authentication.EmailOrUsernameBackend")
+        answer = client.get(path)
+        try:
+            check(path, answer)
+        finally:
+            answer.close()  # a file
+
+
+@pytest.mark.usefixtures("valkey", "nats")
+def test_pages_bring_no_script_and_no_style_within_them(admin: User) -> None:
+    """The policy would refuse them; this finds them without a browser, in what is not ours too."""
+    client = Client()
+    client.force_login(admin, "apps.accounts.authentication.EmailOrUsernameBackend")
+    for path in WALKED:
+        answer = client.get(path)
+        if answer.headers["Content-Type"].startswith("text/html"):
+            page = answer.content.decode()
+            assert not re.search(r"<style|\son[a-z]+=[\"']", page), path
+            assert re.findall(r"<script(?![^>]*\ssrc=)(?![^>]*application/json)", page) == [], path
+            assert re.findall(r'href="\s*javascript:', page) == [], path
+        answer.close()
+
+
+def test_over_https_cookies_are_the_host_s_own_and_browsers_stay_with_it(
+    another_web: Callable[..., Web], alice: User
+) -> None:
+    web = another_web(PUBLIC_URL="https://films.example", TRUSTED_PROXIES="127.0.0.1")
+    host = {"Host": "films.example"}
+    plain = web.get("/app/login?next=/app/library", headers=host)
+    assert (plain.status_code, plain.headers["Location"]) == (301, "https://films.example/app/login?next=/app/library")
+    assert "Strict-Transport-Security" not in plain.headers
+    within = {**host, "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
+    page = web.get("/app/login", headers=within)
+    assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+    form = {"username": "alice", "password": PASSWORD, "csrfmiddlewaretoken": token(page.text)}
+    cookie = page.headers["Set-Cookie"].partition(";")[0]
+    answer = web.request("POST", "/app/login", data=form, headers={
+        **within, "Cookie": cookie, "Referer": "https://films.example/app/login"
+    })  # fmt: skip
+    assert answer.status_code == 302
+    given = answer.headers.get_list("Set-Cookie")
+    assert {line.partition("=")[0] for line in given} == {"__Host-sessionid", "__Host-csrftoken"}
+    for line in given:
+        parts = {part.strip().lower() for part in line.split(";")[1:]}
+        assert {"secure", "httponly", "path=/", "samesite=lax"} <= parts, line
+        assert not any(part.startswith("domain") for part in parts), line
+    foreign = web.request("POST", "/app/login", data=form, headers={
+        **within, "Cookie": cookie, "Referer": "https://evil.example/"
+    })  # fmt: skip
+    assert foreign.status_code == 403
+
+
+def token(page: str) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert found
+    return found[1]
+
+
+def test_what_the_server_answers_by_itself_is_no_page_either(web: Web) -> None:
+    refused = web.request("POST", "/auth/login", content=b"x" * (2 << 20))
+    stream = web.get("/downloads/1/files/0/stream")
+    assert (refused.status_code, stream.status_code) == (413, 401)
+    for answer in (refused, stream):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
