@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 
 from apps.accounts import managing
 from apps.accounts.models import AuditEntry, Role, User
+from apps.accounts.second_factor import services as second_factor
 
 if admin.site.is_registered(Group):
     admin.site.unregister(Group)  # roles, not groups, say who may do what
@@ -84,7 +85,7 @@ class UserAdmin(Listed):
     ordering = ("-created_at", "-pk")
     fields = ("username", "email", "role", "is_active", "language", "created_at")
     readonly_fields = ("username", "email", "language", "created_at")
-    actions = ("activate", "deactivate")
+    actions = ("activate", "deactivate", "remove_second_factor")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return isinstance(request.user, User) and request.user.is_admin
@@ -102,6 +103,13 @@ class UserAdmin(Listed):
     def deactivate(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
         self._switch(request, chosen, False)
 
+    @admin.action(description=gettext_lazy("Remove the second factor: of somebody who lost it"))
+    def remove_second_factor(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        assert isinstance(request.user, User)
+        count = second_factor.remove_where_on(list(chosen.values_list("pk", flat=True)), by=request.user)
+        self.message_user(request, ngettext("%(count)d second factor removed.", "%(count)d second factors removed.", count)
+                          % {"count": count})  # fmt: skip
+
     def _switch(self, request: HttpRequest, chosen: QuerySet[User], active: bool) -> None:
         assert isinstance(request.user, User)
         ids = list(chosen.values_list("pk", flat=True))
@@ -115,7 +123,7 @@ class Topic(admin.SimpleListFilter):
 
     title = gettext_lazy("topic")
     parameter_name = "topic"
-    topics = ("auth", "user", "telegram", "download", "job", "dlq", "indexer", "feed", "audit")
+    topics = ("auth", "user", "second_factor", "oidc", "telegram", "download", "job", "dlq", "indexer", "feed", "audit")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(topic, topic) for topic in self.topics]

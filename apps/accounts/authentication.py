@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from apps.accounts import identity, services, tokens
 from apps.accounts.models import User
+from apps.accounts.second_factor.gate import SecondFactorRequired
 from apps.accounts.tokens import Claims
 from sokoul import request_id
 from sokoul.errors import PermanentError
@@ -43,6 +44,8 @@ class EmailOrUsernameBackend(BaseBackend):
             return None
         try:
             return services.login(username, password)
+        except SecondFactorRequired:  # the sign-in page goes on with its second step
+            raise
         except PermanentError as error:
             if error.status == 401:
                 return None

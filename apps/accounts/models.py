@@ -12,9 +12,10 @@ from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from apps.accounts.channels.models import Channel, Preference, Sending
+from apps.accounts.second_factor.models import RecoveryCode, SecondFactor
 
-__all__ = ["AuditEntry", "Channel", "Preference", "RefreshToken", "Role", "Sending", "TelegramBot", "TelegramCode", "TelegramLink",
-           "User", "UserManager"]  # fmt: skip
+__all__ = ["AuditEntry", "Channel", "Preference", "RecoveryCode", "RefreshToken", "Role", "SecondFactor", "Sending", "TelegramBot",
+           "TelegramCode", "TelegramLink", "User", "UserManager"]  # fmt: skip
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")
 

@@ -15,11 +15,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts import services, websocket
 from apps.accounts.forms import SignInForm, SignUpForm
 from apps.accounts.models import User
+from apps.accounts.second_factor.steps import TwoSteps
 from sokoul.errors import problem_response
 from sokoul.pages import signed_in
 
 
-class SignIn(LoginView):
+class SignIn(TwoSteps, LoginView):
     template_name = "accounts/login.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True

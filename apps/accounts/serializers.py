@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.models import Role, User
+from apps.accounts.second_factor.codes import LONGEST as LONGEST_CODE
 from sokoul.api import StrictSerializer
 
 LONGEST_EMAIL = 254
@@ -25,17 +26,21 @@ class RegistrationSerializer(StrictSerializer):
 
 
 class CredentialsSerializer(StrictSerializer):
-    """Either `email` or `username` names the account."""
+    """Either `email` or `username` names the account; `code` goes along where it has a second factor."""
 
     email = serializers.CharField(max_length=LONGEST_EMAIL, required=False)
     username = serializers.CharField(max_length=LONGEST_EMAIL, required=False)
     password = _password()
+    code = serializers.CharField(
+        max_length=LONGEST_CODE, required=False, allow_blank=True, default="",
+        help_text="Of the authenticator app, or a recovery code.",
+    )  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         names = [attrs[name] for name in ("email", "username") if name in attrs]
         if len(names) != 1:
             raise serializers.ValidationError({"username": ["Send either your e-mail address or your user name."]})
-        return {"name": names[0], "password": attrs["password"]}
+        return {"name": names[0], "password": attrs["password"], "code": attrs["code"]}
 
 
 class RefreshSerializer(StrictSerializer):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from apps.accounts import audit, families, identity
 from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
+from apps.accounts.second_factor import gate
 from apps.accounts.tokens import unauthenticated
 from sokoul.errors import PermanentError
 
@@ -64,17 +65,19 @@ def register(email: str, username: str, password: str, *, role: str = Role.USER)
     return user
 
 
-def login(name: str, password: str) -> User:
+def login(name: str, password: str, code: str = "") -> User:
     """The account that `name` (e-mail address or user name) and password open; else 401, for every reason alike.
 
     An unknown account costs the same time as a wrong password, so that neither the answer nor the clock tells them apart.
+    Whoever knows the password of an account with a second factor gets SecondFactorRequired (401) without the right `code`.
     """
     user = User.objects.by_login(name)
     right = user.check_password(password) if user else check_password(password, UNUSABLE)
     if user is None or not right or not user.is_active:
         audit.record("auth.login_failed", name, user_id=user.pk if user else None)
         raise unauthenticated(_("That e-mail address or user name and password do not belong together. Try again."))
-    audit.record("auth.login", user.username, user)
+    how = gate.check(user, code)
+    audit.record("auth.login", user.username, user, how=how)
     return user
 
 

@@ -51,9 +51,10 @@ class Register(OpenView):
 class Login(OpenView):
     @extend_schema(
         summary="Sign in",
-        description="With either the e-mail address or the user name.",
+        description="With either the e-mail address or the user name. An account with a second factor answers the right password "
+        "with 401 and the type about:blank#second_factor_required: send the same again with its `code`.",
         request=CredentialsSerializer,
-        responses={200: SignedInSerializer, **problems(400, 401)},
+        responses={200: SignedInSerializer, **problems(400, 401, 429)},
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
