@@ -32,7 +32,7 @@ class How(StrEnum):
     RECOVERY = "password+recovery"
 
 
-class SecondFactorRequired(PermanentError):  # noqa: N818 - a step on the way, no fault
+class SecondFactorRequired(PermanentError):
     """The password of `user` was right; a code is missing, or was not."""
 
     def __init__(self, user: User, message: str) -> None:
