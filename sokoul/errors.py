@@ -24,7 +24,10 @@ class SokoulError(Exception):
 
 
 class PermanentError(SokoulError):
-    """Repeating it unchanged cannot help. `code` is stable, `status` the HTTP status, `fields` {field: [sentence]}."""
+    """Repeating it unchanged cannot help. `code` is stable, `status` the HTTP status, `fields` {field: [sentence]}.
+
+    `retry_after`: seconds after which a client that asks too often may ask again.
+    """
 
     def __init__(
         self,
@@ -34,9 +37,11 @@ class PermanentError(SokoulError):
         status: int = 400,
         fields: dict[str, list[str]] | None = None,
         extra: dict[str, Any] | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.code, self.status, self.fields, self.extra = code, status, fields or {}, extra or {}
+        self.retry_after = retry_after
 
 
 class TransientError(SokoulError):
@@ -89,6 +94,8 @@ def as_response(error: SokoulError) -> HttpResponse:
     """What a client is told of one of our errors."""
     if isinstance(error, PermanentError):
         fields: dict[str, Any] = {"errors": error.fields} if error.fields else {}
-        return problem_response(error.status, error.message, code=error.code, **fields, **error.extra)
+        return problem_response(
+            error.status, error.message, code=error.code, retry_after=error.retry_after, **fields, **error.extra
+        )
     retry_after = error.retry_after if isinstance(error, TransientError) and error.retry_after else 5
     return problem_response(503, error.message, code="unavailable", retry_after=retry_after)

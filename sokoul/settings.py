@@ -141,6 +141,7 @@ PASSWORD_HASHERS = ["apps.accounts.passwords.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
 ]
+PASSWORD_RESET_TIMEOUT = 900  # seconds
 LOGIN_URL = "/app/login"
 LOGIN_REDIRECT_URL = "/app/"
 SESSION_COOKIE_HTTPONLY = True

@@ -14,8 +14,8 @@ from django.db.models.functions import Lower
 from apps.accounts.channels.models import Channel, Preference, Sending
 from apps.accounts.second_factor.models import RecoveryCode, SecondFactor
 
-__all__ = ["AuditEntry", "Channel", "Preference", "RecoveryCode", "RefreshToken", "Role", "SecondFactor", "Sending", "TelegramBot",
-           "TelegramCode", "TelegramLink", "User", "UserManager"]  # fmt: skip
+__all__ = ["Attempt", "AuditEntry", "Channel", "Preference", "RecoveryCode", "RefreshToken", "Role", "SecondFactor", "Sending",
+           "TelegramBot", "TelegramCode", "TelegramLink", "User", "UserManager"]  # fmt: skip
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")
 
@@ -196,6 +196,24 @@ class TelegramCode(models.Model):
 
     def __str__(self) -> str:
         return f"code of {self.user_id}"
+
+
+class Attempt(models.Model):
+    """Somebody tried what could be guessed, or asked for what costs others something (`attempts`)."""
+
+    scope = models.CharField(max_length=32)
+    key = models.CharField(max_length=64, help_text="SHA-256, hexadecimal: people type passwords where names belong.")
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "attempts"
+        indexes = [
+            models.Index(fields=["scope", "key", "at"], name="attempts_window"),
+            models.Index(fields=["at"], name="attempts_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} at {self.at}"
 
 
 class AuditEntry(models.Model):

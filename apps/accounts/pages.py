@@ -1,22 +1,33 @@
-"""HTML: sign in, sign up, sign out, and the ticket that a page opens its socket with."""
+"""HTML: sign in, sign up, sign out, a forgotten password, one's own account, and the ticket that a page opens its socket with."""
 
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import login, logout
+from django.contrib import messages
+from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts import services, websocket
-from apps.accounts.forms import SignInForm, SignUpForm
+from apps.accounts.forms import (
+    ChangeForm,
+    EmailForm,
+    ForgottenForm,
+    PasswordForm,
+    ResetForm,
+    ServiceForm,
+    SignInForm,
+    SignUpForm,
+)
 from apps.accounts.models import User
 from apps.accounts.second_factor.steps import TwoSteps
-from sokoul.errors import problem_response
+from sokoul.errors import PermanentError, problem_response
 from sokoul.pages import signed_in
 
 
@@ -25,10 +36,22 @@ class SignIn(TwoSteps, LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def form_invalid(self, form: SignInForm) -> HttpResponse:  # type: ignore[override]
+        return _as_refused(super().form_invalid(form), form.refused)
+
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
         """Never back to this page itself, which Django takes for a fault of the server."""
         wanted = super().get_redirect_url()
         return "" if urlsplit(wanted).path == self.request.path else wanted
+
+
+def _as_refused(page: HttpResponse, error: PermanentError | None) -> HttpResponse:
+    """The page with its form as it stands, answered as the service did."""
+    if error is not None:
+        page.status_code = error.status
+    if error is not None and error.retry_after is not None:
+        page["Retry-After"] = str(round(error.retry_after))
+    return page
 
 
 def _next(request: HttpRequest) -> str:
@@ -51,14 +74,84 @@ def register(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/register.html", {"form": form, "next": _next(request)})
 
 
+@never_cache
+@require_http_methods(["GET", "POST"])
+def forgotten(request: HttpRequest) -> HttpResponse:
+    form = ForgottenForm(request.POST or None)
+    asked = form.is_valid() and form.save()
+    page = render(request, "accounts/forgotten.html", {"form": form, "asked": asked})
+    return _as_refused(page, form.refused)
+
+
+@never_cache
+@sensitive_post_parameters("token", "password")
+@require_http_methods(["GET", "POST"])
+def reset(request: HttpRequest) -> HttpResponse:
+    """The code comes behind the `#` of the mailed address, which no server, log or proxy sees; reset.js puts it into the form."""
+    form = ResetForm(request.POST or None)
+    if form.is_valid() and form.save():
+        logout(request)
+        messages.success(request, _("Your new password is set. Sign in with it."))
+        return redirect("app:login")
+    return _as_refused(render(request, "accounts/reset.html", {"form": form}), form.refused)
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
 @signed_in
 @require_http_methods(["GET", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
-    assert isinstance(request.user, User)
     if request.method == "POST":
-        services.change_profile(request.user, {"language": request.POST.get("language", "")})
+        services.change_profile(_person(request), {"language": request.POST.get("language", "")})
         return redirect("app:profile")
-    return render(request, "accounts/profile.html", {"languages": settings.LANGUAGES})
+    return _profile(request)
+
+
+def _profile(request: HttpRequest, form: ServiceForm | None = None) -> HttpResponse:
+    """The page, with a form as it was sent where there is one."""
+    context = {"languages": settings.LANGUAGES, "password_form": PasswordForm(), "email_form": EmailForm()}
+    if form is not None:
+        context[f"{form.prefix}_form"] = form
+    page = render(request, "accounts/profile.html", context)
+    return _as_refused(page, form.refused if form else None)
+
+
+def _change(request: HttpRequest, form: ChangeForm, done: str) -> HttpResponse:
+    if not form.is_valid() or (user := form.save(_person(request))) is None:
+        return _profile(request, form)
+    update_session_auth_hash(request, user)  # a new password has ended all other sessions
+    messages.success(request, done)
+    return redirect("app:profile")
+
+
+@sensitive_post_parameters()
+@signed_in
+@require_http_methods(["GET", "POST"])
+def change_password(request: HttpRequest) -> HttpResponse:
+    if request.method == "GET":  # the address of a form that was refused, opened again
+        return redirect("app:profile")
+    return _change(request, PasswordForm(request.POST), _("Your password is changed. All other sign-ins have ended."))
+
+
+@sensitive_post_parameters()
+@signed_in
+@require_http_methods(["GET", "POST"])
+def change_email(request: HttpRequest) -> HttpResponse:
+    if request.method == "GET":
+        return redirect("app:profile")
+    return _change(request, EmailForm(request.POST), _("Your e-mail address is changed."))
+
+
+@require_POST
+def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
+    if isinstance(request.user, User):
+        services.sign_out_everywhere(request.user)
+        logout(request)
+        messages.success(request, _("You are signed out everywhere."))
+    return redirect("app:login")
 
 
 @require_POST

@@ -8,6 +8,9 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 AT_ONCE = 4
 _slots = threading.BoundedSemaphore(AT_ONCE)
+gate = threading.BoundedSemaphore(AT_ONCE)
+"""Around a whole sign-in: what waits for a slot has taken no place of `attempts` yet, or many right passwords at once from one
+address would look like many wrong ones."""
 _MMAP_THRESHOLD = -3  # malloc.h of glibc
 
 # Once a large block was freed, glibc takes the next ones from the thread's own heap, which keeps them: every thread that ever

@@ -5,11 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.models import Role, User
-from apps.accounts.second_factor.codes import LONGEST as LONGEST_CODE
+from apps.accounts.second_factor import codes
 from sokoul.api import StrictSerializer
 
 LONGEST_EMAIL = 254
 LONGEST_PASSWORD = 1024
+LONGEST_CODE = 200
 LANGUAGES = [("", "as the browser asks"), ("en", "English"), ("fr", "Français")]
 
 
@@ -32,7 +33,7 @@ class CredentialsSerializer(StrictSerializer):
     username = serializers.CharField(max_length=LONGEST_EMAIL, required=False)
     password = _password()
     code = serializers.CharField(
-        max_length=LONGEST_CODE, required=False, allow_blank=True, default="",
+        max_length=codes.LONGEST, required=False, allow_blank=True, default="",
         help_text="Of the authenticator app, or a recovery code.",
     )  # fmt: skip
 
@@ -45,6 +46,15 @@ class CredentialsSerializer(StrictSerializer):
 
 class RefreshSerializer(StrictSerializer):
     refresh = serializers.CharField(max_length=4096)
+
+
+class ResetSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=LONGEST_EMAIL)
+
+
+class ResetConfirmationSerializer(StrictSerializer):
+    token = serializers.CharField(max_length=LONGEST_CODE, help_text="The code of the mail.")
+    password = _password(min_length=8)
 
 
 class ProfileChangeSerializer(StrictSerializer):

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from apps.accounts import audit, families, identity
+from apps.accounts import audit, families, identity, lockouts, notices, passwords
 from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
 from apps.accounts.second_factor import gate
@@ -47,7 +47,8 @@ def _valid() -> Iterator[None]:
         raise _invalid({field: [text]}) from error
 
 
-def _check_password(password: str, user: User | None = None) -> None:
+def check_new(password: str, user: User | None = None) -> None:
+    """Raises PermanentError (400, at `password`) for a password that nobody should have."""
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -56,7 +57,7 @@ def _check_password(password: str, user: User | None = None) -> None:
 
 def register(email: str, username: str, password: str, *, role: str = Role.USER) -> User:
     """A new account; PermanentError naming the field for a bad or a taken e-mail address, user name or password."""
-    _check_password(password)
+    check_new(password)
     with _valid():
         user = User.objects.prepare(email, username, password, role=role)
         with transaction.atomic():
@@ -68,14 +69,19 @@ def register(email: str, username: str, password: str, *, role: str = Role.USER)
 def login(name: str, password: str, code: str = "") -> User:
     """The account that `name` (e-mail address or user name) and password open; else 401, for every reason alike.
 
-    An unknown account costs the same time as a wrong password, so that neither the answer nor the clock tells them apart.
-    Whoever knows the password of an account with a second factor gets SecondFactorRequired (401) without the right `code`.
+    An unknown account costs the same time as a wrong password, so that neither the answer nor the clock tells them apart. After
+    too many wrong ones 429, the right one too, known or not. Whoever knows the password of an account with a second factor gets
+    SecondFactorRequired (401) without the right `code`.
     """
-    user = User.objects.by_login(name)
-    right = user.check_password(password) if user else check_password(password, UNUSABLE)
-    if user is None or not right or not user.is_active:
-        audit.record("auth.login_failed", name, user_id=user.pk if user else None)
-        raise unauthenticated(_("That e-mail address or user name and password do not belong together. Try again."))
+    with passwords.gate:
+        places = lockouts.sign_in(name)
+        user = User.objects.by_login(name)
+        right = user.check_password(password) if user else check_password(password, UNUSABLE)
+        if user is None or not right or not user.is_active:
+            audit.record("auth.login_failed", name, user_id=user.pk if user else None)
+            lockouts.failed(places, user)
+            raise unauthenticated(_("That e-mail address or user name and password do not belong together. Try again."))
+        lockouts.passed(places)
     how = gate.check(user, code)
     audit.record("auth.login", user.username, user, how=how)
     return user
@@ -84,6 +90,28 @@ def login(name: str, password: str, code: str = "") -> User:
 def sign_out(user: User) -> None:
     """Note that a web session ends; REST clients end their family of tokens instead (`families.end`)."""
     audit.record("auth.logout", user.username, user)
+
+
+def sign_out_everywhere(user: User) -> None:
+    """End every sign-in: tokens and web sessions, this one too."""
+    with transaction.atomic():
+        user = families.locked(user.pk)
+        user.token_epoch += 1
+        user.save(update_fields=["token_epoch"])
+        audit.record("auth.logout_all", user.username, user)
+    identity.forget(user.pk)
+
+
+def prove(user: User, password: str) -> None:
+    """Raises PermanentError: 400 for a password that is not this person's, 429 after too many."""
+    wrong = _invalid({"current_password": [_("Enter your current password to change this.")]})
+    if not password:
+        raise wrong
+    places = lockouts.prove(user)
+    if not check_password(password, user.password):
+        lockouts.failed(places, user)
+        raise wrong
+    lockouts.passed(places)
 
 
 def change_profile(user: User, changes: dict[str, Any]) -> User:
@@ -95,15 +123,18 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
     current = changes.pop("current_password", "")
     if not changes:
         return user
-    if ("password" in changes or "email" in changes) and not check_password(current, user.password):
-        raise _invalid({"current_password": [_("Enter your current password to change this.")]})
+    if "password" in changes or "email" in changes:
+        prove(user, current)
     if "password" in changes:
-        _check_password(changes["password"], user)
+        check_new(changes["password"], user)
         changes["password"] = make_password(changes["password"])
     with _valid(), transaction.atomic():
-        user = _changed(user.pk, changes)
+        before, user = user.email, _changed(user.pk, changes)
         if "email" in changes:
             channels.forget_mail(user)
+            notices.address_changed(user, before)
+        if "password" in changes:
+            notices.password_changed(user)
         audit.record("user.changed", user.username, user, fields=sorted(changes))
     identity.forget(user.pk)
     return user

@@ -1,6 +1,6 @@
 """What the notifier runs for this app."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -13,6 +13,26 @@ class ChannelPayload(BaseModel):
     """Jobs `notifier.send`, `notifier.test` and `notifier.confirm`."""
 
     channel_id: int
+
+
+class LockedPayload(BaseModel):
+    """Job `notifier.locked`; nobody for an account that is not known."""
+
+    user_id: int | None
+
+
+class ResetPayload(BaseModel):
+    """Job `notifier.reset`: what was typed, whether or not somebody has that address."""
+
+    email: str
+
+
+class ChangedPayload(BaseModel):
+    """Job `notifier.changed`; `email` is where its owner is reached, which may be the address from before."""
+
+    user_id: int
+    email: str
+    what: Literal["password", "email"]
 
 
 @handler("notifier", "send", ChannelPayload)
@@ -51,3 +71,24 @@ def unconfirmed(payload: ChannelPayload, job: Running, reason: str) -> str:
 
     sending.unconfirmed(payload.channel_id, reason)
     return ""
+
+
+@handler("notifier", "locked", LockedPayload)
+def locked(payload: LockedPayload, job: Running) -> dict[str, Any]:
+    from apps.accounts import notices
+
+    return notices.tell_locked(payload.user_id)
+
+
+@handler("notifier", "reset", ResetPayload)
+def reset(payload: ResetPayload, job: Running) -> dict[str, Any]:
+    from apps.accounts import resets
+
+    return resets.mail(payload.email)
+
+
+@handler("notifier", "changed", ChangedPayload)
+def changed(payload: ChangedPayload, job: Running) -> dict[str, Any]:
+    from apps.accounts import notices
+
+    return notices.mail_changed(payload.user_id, payload.email, payload.what)

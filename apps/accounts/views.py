@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts import families, services, websocket
+from apps.accounts import families, resets, services, websocket
 from apps.accounts.authentication import user_of
 from apps.accounts.models import User
 from apps.accounts.permissions import Anyone
@@ -16,6 +16,8 @@ from apps.accounts.serializers import (
     ProfileChangeSerializer,
     RefreshSerializer,
     RegistrationSerializer,
+    ResetConfirmationSerializer,
+    ResetSerializer,
     SignedInSerializer,
     TicketSerializer,
     TokenPairSerializer,
@@ -51,8 +53,11 @@ class Register(OpenView):
 class Login(OpenView):
     @extend_schema(
         summary="Sign in",
-        description="With either the e-mail address or the user name. An account with a second factor answers the right password "
-        "with 401 and the type about:blank#second_factor_required: send the same again with its `code`.",
+        description=(
+            "With either the e-mail address or the user name. Ten wrong passwords for one name in 15 minutes, known or not, or "
+            "30 from one address: 429, with Retry-After. An account with a second factor answers the right password with 401 and "
+            "the type about:blank#second_factor_required: send the same again with its `code`."
+        ),
         request=CredentialsSerializer,
         responses={200: SignedInSerializer, **problems(400, 401, 429)},
         tags=["auth"],
@@ -84,6 +89,49 @@ class Logout(OpenView):
     )
     def post(self, request: Request) -> Response:
         families.end(**body(RefreshSerializer, request))
+        return Response(status=204)
+
+
+class LogoutEverywhere(APIView):
+    @extend_schema(
+        summary="Sign out everywhere",
+        description="Ends every sign-in of this account: tokens and web sessions, this one too.",
+        request=None,
+        responses={204: None, **problems(401)},
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        services.sign_out_everywhere(user_of(request))
+        return Response(status=204)
+
+
+class PasswordReset(OpenView):
+    @extend_schema(
+        summary="Have a code mailed for a new password",
+        description=(
+            "Answered alike whether or not an account has this address. The code works once, within 15 minutes. "
+            "Five times an hour for one address, then 429 with Retry-After."
+        ),
+        request=ResetSerializer,
+        responses={202: None, **problems(400)},
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        resets.ask(**body(ResetSerializer, request))
+        return Response(status=202)
+
+
+class PasswordResetConfirmation(OpenView):
+    @extend_schema(
+        summary="Choose a new password with the code of the mail",
+        description="Ends every sign-in of this account. A password that is refused leaves the code as it was.",
+        request=ResetConfirmationSerializer,
+        responses={204: None, **problems(400)},
+        tags=["auth"],
+    )
+    def post(self, request: Request) -> Response:
+        wanted = body(ResetConfirmationSerializer, request)
+        resets.reset(wanted["token"], wanted["password"])
         return Response(status=204)
 
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts import managing
-from apps.accounts.models import AuditEntry, RecoveryCode, SecondFactor, User
+from apps.accounts.models import Attempt, AuditEntry, RecoveryCode, SecondFactor, User
 from apps.accounts.second_factor import codes, gate, sealing, services
 from apps.feed.models import Event
 from sokoul.errors import PermanentError
@@ -127,7 +127,7 @@ def test_without_the_password_a_code_tells_nothing(api: Clients, phone: Phone) -
         assert answer.status_code == 401
         assert {**answer.json(), "request_id": ""} == {**plain, "request_id": ""}
     assert login(api, code=phone.code()).status_code == 200  # not used up by any of those
-    assert SecondFactor.objects.get().wrong == 0
+    assert not Attempt.objects.filter(scope="second_factor").exists()
     assert RecoveryCode.objects.filter(used_at=None).count() == 10
 
 
@@ -144,7 +144,7 @@ def test_of_many_who_send_one_code_at_once_one_gets_in(
 ) -> None:
     phone = Phone(alice, monkeypatch)
     for code in (phone.code(), phone.recovery[0]):
-        SecondFactor.objects.update(wrong=0, wrong_since=None)
+        Attempt.objects.all().delete()
         outcomes: list[Any] = []
         start = threading.Barrier(4)
 
@@ -196,9 +196,10 @@ def test_five_wrong_codes_close_it_for_a_while_whatever_comes(api: Clients, alic
     told = Event.objects.filter(user_id=alice.pk, type="notification").last()
     assert told
     assert told.data["code"] == "second_factor_attacked"
-    SecondFactor.objects.update(wrong_since=timezone.now() - timedelta(minutes=15, seconds=1))
+    assert int(closed["Retry-After"]) == 900
+    Attempt.objects.update(at=timezone.now() - timedelta(minutes=15, seconds=1))
     assert login(api, code=phone.code()).status_code == 200
-    assert SecondFactor.objects.get().wrong == 0
+    assert not Attempt.objects.filter(scope="second_factor").exists()
 
 
 def test_only_codes_after_a_right_password_count_so_nobody_is_locked_out_by_a_stranger(

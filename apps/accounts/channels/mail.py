@@ -1,7 +1,7 @@
 """E-mail: plain text with a small HTML part, by the server of EMAIL_URL."""
 
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -46,7 +46,8 @@ def tell(channel: Channel, letter: Letter) -> dict[str, Any]:
         foot = _("You get this because you asked Sokoul to write to you. Change that: %(url)s") % {
             "url": settings_url()
         }
-        return _send(channel, letter.heading, f"{letter.text}\n\n-- \n{foot}\n", _html(letter, foot))
+        text = f"{letter.text}\n\n-- \n{foot}\n"
+        return send(channel.target, letter.heading, text, _html(letter, foot), headers=_unsubscribe())
 
 
 def ask_to_confirm(channel: Channel) -> dict[str, Any]:
@@ -58,7 +59,11 @@ def ask_to_confirm(channel: Channel) -> dict[str, Any]:
             "%(name)s wants notifications from Sokoul at this address. If that is you, open this page and confirm:\n\n%(url)s\n\n"
             "If it is not, ignore this mail and you get no other."
         )
-        return _send(channel, _("Confirm your e-mail address"), text % gaps)
+        return send(channel.target, _("Confirm your e-mail address"), text % gaps, headers=_unsubscribe())
+
+
+def _unsubscribe() -> dict[str, str]:
+    return {"List-Unsubscribe": f"<{settings_url()}>"}
 
 
 def _html(letter: Letter, foot: str) -> str:
@@ -68,11 +73,15 @@ def _html(letter: Letter, foot: str) -> str:
     return f'<!doctype html><html lang="{letter.language}"><body>{body}<hr><p><small>{escape(foot)}</small></p></body></html>'
 
 
-def _send(channel: Channel, subject: str, text: str, html: str = "") -> dict[str, Any]:
+def send(
+    address: str, subject: str, text: str, html: str = "", *, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """One mail now. Raises Unusable where the server refuses the address for good, TransientError or Snooze else."""
     line = " ".join(subject.split())  # a header is one line
     line = line if len(line) <= _LONGEST_SUBJECT else line[: _LONGEST_SUBJECT - 1] + "…"
-    headers = {"List-Unsubscribe": f"<{settings_url()}>", "Auto-Submitted": "auto-generated"}
-    message = EmailMultiAlternatives(line, text, to=[channel.target], headers=headers)
+    message = EmailMultiAlternatives(
+        line, text, to=[address], headers={**(headers or {}), "Auto-Submitted": "auto-generated"}
+    )
     if html:
         message.attach_alternative(html, "text/html")
     with _door.open(), _translated():

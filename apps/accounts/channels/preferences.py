@@ -49,3 +49,5 @@ def all_silences() -> set[Silence]:
 offer("job_failed", gettext_lazy("Something that I asked for failed"))
 offer("telegram_linked", gettext_lazy("A Telegram account is linked to mine"))
 offer("channel_off", gettext_lazy("A way to tell me does not work any more"))
+offer("account_locked", gettext_lazy("Somebody tried to guess my password"))
+offer("password_changed", gettext_lazy("My password was changed"))

@@ -10,20 +10,12 @@ class SecondFactor(models.Model):
     user = models.OneToOneField("accounts.User", on_delete=models.CASCADE, related_name="+")
     secret = models.TextField(help_text="Sealed by the ring of SECRET_KEY; base32 within.")
     last_step = models.BigIntegerField(default=0, help_text="Time step of the code that was taken last.")
-    wrong = models.PositiveSmallIntegerField(default=0, help_text="Wrong codes since `wrong_since`.")
-    wrong_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     confirmed_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "second_factors"
-        constraints = [
-            models.CheckConstraint(condition=~Q(secret=""), name="second_factors_secret_present"),
-            models.CheckConstraint(
-                condition=Q(wrong=0, wrong_since__isnull=True) | Q(wrong__gt=0, wrong_since__isnull=False),
-                name="second_factors_wrong_since",
-            ),
-        ]
+        constraints = [models.CheckConstraint(condition=~Q(secret=""), name="second_factors_secret_present")]
 
     def __str__(self) -> str:
         return f"second factor of {self.user_id}"

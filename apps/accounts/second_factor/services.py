@@ -1,16 +1,15 @@
 """Switching one's second factor on and off; called by REST, the pages, the dashboard and the command."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.contrib.auth.hashers import check_password
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from apps.accounts import audit, families, identity
+from apps.accounts import services as accounts
 from apps.accounts.models import User
 from apps.accounts.second_factor import codes, gate, sealing
 from apps.accounts.second_factor.models import RecoveryCode, SecondFactor
@@ -38,7 +37,8 @@ def begin(user: User, password: str) -> Begun:
 
     Takes the password, where the account has one: a stolen token must not lock out its owner.
     """
-    _check(user, password)
+    if user.has_usable_password():
+        accounts.prove(user, password)
     secret = codes.new_secret()
     with transaction.atomic():
         families.locked(user.pk)
@@ -75,7 +75,7 @@ def confirm(user: User, code: str) -> list[str]:
         factor.save(update_fields=["last_step", "confirmed_at"])
         fresh = _new_codes(factor)
         _end_sign_ins(owner)
-        _tell(owner, gettext_noop("Your second factor is on: signing in takes a code of your authenticator app now."))
+        _tell(owner, lambda: _("Your second factor is on: signing in takes a code of your authenticator app now."))
         audit.record("second_factor.enabled", owner.username, owner)
     identity.forget(user.pk)
     return fresh
@@ -101,7 +101,7 @@ def disable(user: User, password: str = "", code: str = "") -> None:
         owner = families.locked(user.pk)
         if not _delete(owner):
             raise _is_off()
-        _tell(owner, gettext_noop("Your second factor is off: your password alone opens your account now."))
+        _tell(owner, lambda: _("Your second factor is off: your password alone opens your account now."))
         audit.record("second_factor.disabled", owner.username, owner)
 
 
@@ -121,7 +121,7 @@ def remove(user_id: int, *, by: User | None) -> User:
         if not _delete(owner):
             raise _is_off()
         _end_sign_ins(owner)
-        _tell(owner, gettext_noop("An admin removed your second factor. Set it up again on your profile page."))
+        _tell(owner, lambda: _("An admin removed your second factor. Set it up again on your profile page."))
         audit.record("second_factor.removed", owner.username, by, user_id=owner.pk)
     identity.forget(user_id)
     return owner
@@ -163,20 +163,15 @@ def _end_sign_ins(owner: User) -> None:
     owner.save(update_fields=["token_epoch"])
 
 
-def _tell(owner: User, text: str) -> None:
-    push.notify(owner.pk, "second_factor_changed", lambda: _(text))
-
-
-def _check(user: User, password: str) -> None:
-    if user.has_usable_password() and not check_password(password, user.password):
-        raise _wrong("current_password", _("Enter your current password to change this."))
+def _tell(owner: User, words: Callable[[], str]) -> None:
+    push.notify(owner.pk, "second_factor_changed", words)
 
 
 def _prove(user: User, password: str, code: str) -> None:
     if password or not code:
         if not user.has_usable_password():  # it came from an OIDC provider
             raise _wrong("code", _("Enter the code that your authenticator app shows, or a recovery code."))
-        _check(user, password)
+        accounts.prove(user, password)
     elif gate.proved(user, code) is None:
         raise _wrong("code", _("This code is not right, or was used before. Wait for the next one and try again."))
 

@@ -84,19 +84,18 @@ def second_step(request: HttpRequest) -> HttpResponse:
     user = _remembered(request)
     if user is None or request.user.is_authenticated:
         return redirect(_next(request) or settings.LOGIN_REDIRECT_URL)
-    form = CodeForm(request.POST or None)
-    if form.is_valid() and _admitted(request, user, form):
-        return redirect(_next(request) or settings.LOGIN_REDIRECT_URL)
-    return render(request, "accounts/login_code.html", {"form": form, "next": _next(request)})
+    form, status = CodeForm(request.POST or None), 200
+    if form.is_valid():
+        try:
+            _admit(request, user, gate.check(user, form.cleaned_data["code"]))
+            return redirect(_next(request) or settings.LOGIN_REDIRECT_URL)
+        except PermanentError as error:
+            form.add_error("code", error.message)
+            status = error.status if error.retry_after else 200
+    return render(request, "accounts/login_code.html", {"form": form, "next": _next(request)}, status=status)
 
 
-def _admitted(request: HttpRequest, user: User, form: CodeForm) -> bool:
-    try:
-        how = gate.check(user, form.cleaned_data["code"])
-    except PermanentError as error:
-        form.add_error("code", error.message)
-        return False
-    audit.record("auth.login", user.username, user, how=how)
+def _admit(request: HttpRequest, user: User, how: gate.How) -> None:
     login(request, user, backend=BACKEND)
     request.session.pop(KEY, None)
-    return True
+    audit.record("auth.login", user.username, user, how=how)

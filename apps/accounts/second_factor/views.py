@@ -32,7 +32,7 @@ class ProofSerializer(BeginSerializer):
     code = serializers.CharField(max_length=codes.LONGEST, default="", allow_blank=True)
 
 
-class CodeSerializer(StrictSerializer):
+class AppCodeSerializer(StrictSerializer):
     code = serializers.CharField(max_length=codes.LONGEST, help_text="The six digits that the app shows now.")
 
 
@@ -69,7 +69,7 @@ class Factor(APIView):
         summary="Begin a second factor: a key for the authenticator app",
         description="Nothing changes until a code of the app is confirmed. An earlier key that was not confirmed ends.",
         request=BeginSerializer,
-        responses={201: BegunSerializer, **problems(400, 401, 409)},
+        responses={201: BegunSerializer, **problems(400, 401, 409, 429)},
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
@@ -81,12 +81,12 @@ class Confirmation(APIView):
     @extend_schema(
         summary="Switch the second factor on with the app's first code",
         description="Ends every sign-in of this person, this one too, as a new password does.",
-        request=CodeSerializer,
+        request=AppCodeSerializer,
         responses={200: RecoveryCodesSerializer, **problems(400, 401, 404, 409)},
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
-        fresh = services.confirm(user_of(request), body(CodeSerializer, request)["code"])
+        fresh = services.confirm(user_of(request), body(AppCodeSerializer, request)["code"])
         return Response({"recovery_codes": fresh})
 
 
