@@ -6,6 +6,7 @@ from apps.accounts import admin_views, announcing, telegram_pages, telegram_view
 from apps.accounts import pages as html
 from apps.accounts.channels import pages as channel_pages
 from apps.accounts.channels import views as channel_views
+from apps.accounts.oidc import urls as oidc
 from apps.accounts.second_factor import urls as second_factor
 
 api: list[URLPattern] = [
@@ -56,4 +57,5 @@ pages: list[URLPattern] = [
     path("profile/telegram/<slug:verb>", telegram_pages.act, name="telegram-act"),
     path("ticket", html.ticket, name="ticket"),
     *second_factor.pages,
+    *oidc.pages,
 ]
