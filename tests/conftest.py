@@ -10,7 +10,7 @@ from tests import servers  # before anything that reads the settings
 
 django.setup()
 
-pytest_plugins = ["tests.cast", "tests.demo", "tests.product", "tests.web"]
+pytest_plugins = ["tests.cast", "tests.demo", "tests.notifier", "tests.product", "tests.web"]
 
 
 def _running(name: str) -> Iterator[str]:

@@ -43,6 +43,11 @@ def working(monkeypatch: pytest.MonkeyPatch, slots: int = 4) -> Iterator[None]:
     worker.stop()
 
 
+@pytest.fixture
+def notifier(transactional_db: None, valkey: str, nats: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    yield from working(monkeypatch)
+
+
 class Mailbox:
     """A mail server: `answer` is what it says to RCPT or to the message (by `at`), `hang` makes it say nothing."""
 
@@ -78,6 +83,16 @@ class Mailbox:
     def stop(self) -> None:
         self.hang = False
         self._controller.stop()
+
+
+@pytest.fixture
+def mailbox(settings: Any) -> Iterator[Mailbox]:
+    """The mail server that this process writes to."""
+    box = Mailbox()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", box.port, 0.5
+    yield box
+    box.stop()
 
 
 class Receiver:

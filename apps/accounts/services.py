@@ -129,7 +129,9 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
         check_new(changes["password"], user)
         changes["password"] = make_password(changes["password"])
     with _valid(), transaction.atomic():
-        before, user = user.email, _changed(user.pk, changes)
+        user = families.locked(user.pk)
+        before = user.email
+        _change(user, changes)
         if "email" in changes:
             channels.forget_mail(user)
             notices.address_changed(user, before)
@@ -140,15 +142,13 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
     return user
 
 
-def _changed(user_id: int, changes: dict[str, Any]) -> User:
-    user = families.locked(user_id)
+def _change(user: User, changes: dict[str, Any]) -> None:
     for name, value in changes.items():
         setattr(user, name, value)
     if "password" in changes:
         user.token_epoch += 1
     user.clean_fields(exclude=["password"])
     user.save()
-    return user
 
 
 def delete(user: User) -> None:

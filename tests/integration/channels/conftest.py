@@ -10,23 +10,8 @@ from apps.accounts.channels.models import Channel, Kind
 from apps.accounts.models import User
 from apps.jobs.models import Job
 from sokoul.env import ENV
-from tests.notifier import Mailbox, Receiver, working
+from tests.notifier import Receiver
 from tests.waiting import until
-
-
-@pytest.fixture
-def notifier(transactional_db: None, valkey: str, nats: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    yield from working(monkeypatch)
-
-
-@pytest.fixture
-def mailbox(settings: Any) -> Iterator[Mailbox]:
-    """The mail server that this process writes to."""
-    box = Mailbox()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", box.port, 0.5
-    yield box
-    box.stop()
 
 
 @pytest.fixture
