@@ -154,6 +154,22 @@ class Environment(BaseModel):
         description="Built-in stand-ins for TMDB, indexer, Telegram and a swarm: auto where a provider is missing, "
         "on for all, off for none.",
     )
+    # --- signing in with an OpenID Connect provider ------------------------------------------------------------------
+    oidc_issuer: HttpUrl | None = Field(
+        None,
+        description="Lets people sign in with this OpenID Connect provider, too: its issuer, exactly as it calls itself.",
+        examples=["https://auth.example.com/application/o/sokoul/"],
+    )
+    oidc_client_id: str = Field("", description="As the provider knows this Sokoul.")
+    oidc_client_secret: str = Field(
+        "", description="The secret that goes with OIDC_CLIENT_ID; none for a public client."
+    )
+    oidc_name: str = Field("OpenID Connect", description="What the button calls the provider: Sign in with …")
+    oidc_scopes: str = Field("openid email profile", description="What the provider is asked to tell.")
+    oidc_sign_up: Switch = Field(
+        False,
+        description="May people with a confirmed address at the provider open accounts? Off: they link theirs first.",
+    )
     # --- providers --------------------------------------------------------------------------------------------------
     tmdb_url: HttpUrl = Field("https://api.themoviedb.org/3", description="TMDB's API.")
     tmdb_image_url: HttpUrl = Field("https://image.tmdb.org/t/p", description="TMDB's pictures.")

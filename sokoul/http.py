@@ -72,7 +72,7 @@ class Response:
 
 def trusted_hosts() -> set[str]:
     """Hosts that the operator configured: trusted on any port and whatever their address (SPEC 4)."""
-    configured = [ENV.tmdb_url, ENV.tmdb_image_url, ENV.telegram_api_url, ENV.prowlarr_url or ""]
+    configured = [ENV.tmdb_url, ENV.tmdb_image_url, ENV.telegram_api_url, ENV.prowlarr_url or "", ENV.oidc_issuer or ""]
     configured += [url for url, _ in ENV.torznab_feeds.values()]
     return {_plain(host) for url in configured if (host := urlsplit(url).hostname)}
 

@@ -17,6 +17,7 @@ PASSWORDS = (
     "ADMIN_PASSWORD",
     "METRICS_TOKEN",
     "TELEGRAM_WEBHOOK_SECRET",
+    "OIDC_CLIENT_SECRET",
 )
 API_KEYS = ("TMDB_API_KEY", "PROWLARR_API_KEY")
 URLS = ("database_url", "redis_url", "nats_url", "email_url")
@@ -29,12 +30,13 @@ _NAMED = re.compile(
     r"(?i)\b((?:\w{1,30}[_-])?(?:apikey|api[_-]key|passkey|token|ticket|password|secret|authorization))"
     r"(=|%3D|\\?[\"']?\s?:\s?\\?[\"']?(?:Bearer |Basic )?)[^&\s\"'\\,}]+"
 )
+_ONE_TIME = re.compile(r"(?i)(?<=[?&])(code|state)=[^&\s\"'\\]+")  # of addresses that somebody comes back by
 _BEARER = re.compile(r"(?i)\b(bearer|basic) (?!eyJ)[A-Za-z0-9+/=_.~-]{8,}")
 _OWN_KEY = re.compile(r"\bsk_[A-Za-z0-9_-]+")
 _SECRET_FIELD = re.compile(r"(?i)(?:^|_)(?:password|passwd|secret|token|ticket|apikey|api_key|authorization|cookie)s?$")
 _HINTS = ("://", "eyJ", "sk_")
 _HINTS_ANY_CASE = ("password", "passwd", "pwd", "secret", "token", "ticket", "apikey", "api_key", "api-key", "passkey",
-                   "authorization", "cookie", "bearer", "basic ")  # fmt: skip
+                   "authorization", "cookie", "bearer", "basic ", "code=", "state=")  # fmt: skip
 
 
 class _Secret(NamedTuple):
@@ -89,6 +91,7 @@ def mask(text: str) -> str:
     text = _JWT.sub(lambda found: f"{found.group()[:10]}...", text)
     text = _CONNECTION_PASSWORD.sub(rf"\1\2{HIDDEN}", text)
     text = _NAMED.sub(_hide_named, text)
+    text = _ONE_TIME.sub(rf"\1={HIDDEN}", text)
     return _BEARER.sub(rf"\1 {HIDDEN}", text)
 
 

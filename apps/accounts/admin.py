@@ -13,12 +13,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldBooleanWidget
 
 from apps.accounts import managing, quotas
 from apps.accounts.models import AuditEntry, Role, User
+from apps.accounts.second_factor import services as second_factor
 from sokoul.errors import PermanentError
 from sokoul.templatetags.shown import quota, quota_of_bytes, size
 
@@ -160,7 +161,7 @@ class UserAdmin(Listed):
         ),
     )
     readonly_fields = ("username", "email", "language", "created_at", "active", "kept", "weekly")
-    actions = ("activate", "deactivate")
+    actions = ("activate", "deactivate", "remove_second_factor")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return isinstance(request.user, User) and request.user.is_admin
@@ -211,6 +212,13 @@ class UserAdmin(Listed):
         context = {**self.admin_site.each_context(request), "title": gettext("Deactivate"), "people": chosen}
         return TemplateResponse(request, "dashboard/deactivate.html", context)
 
+    @admin.action(description=gettext_lazy("Remove the second factor: of somebody who lost it"))
+    def remove_second_factor(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        assert isinstance(request.user, User)
+        count = second_factor.remove_where_on(list(chosen.values_list("pk", flat=True)), by=request.user)
+        self.message_user(request, ngettext("%(count)d second factor removed.", "%(count)d second factors removed.", count)
+                          % {"count": count})  # fmt: skip
+
     def _switch(self, request: HttpRequest, chosen: QuerySet[User], active: bool) -> None:
         """Each by itself, saying which could not be changed."""
         assert isinstance(request.user, User)
@@ -231,8 +239,8 @@ class Topic(admin.SimpleListFilter):
     title = gettext_lazy("topic")
     parameter_name = "topic"
     topics = (
-        "auth", "user", "channel", "preferences", "telegram", "download", "job", "dlq", "indexer", "feed", "configuration",
-        "secret", "backup", "audit",
+        "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "job", "dlq", "indexer",
+        "feed", "configuration", "secret", "backup", "audit",
     )  # fmt: skip
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from apps.accounts import api_keys, identity, services, tokens
 from apps.accounts.models import User
+from apps.accounts.second_factor.gate import SecondFactorRequired
 from apps.accounts.tokens import Claims
 from sokoul import request_id
 from sokoul.errors import PermanentError, forbidden
@@ -59,6 +60,8 @@ class EmailOrUsernameBackend(BaseBackend):
             return None
         try:
             return services.login(username, password)
+        except SecondFactorRequired:  # the sign-in page goes on with its second step
+            raise
         except PermanentError as error:
             if error.status == 401:
                 return None

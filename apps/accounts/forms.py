@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import resets, services
 from apps.accounts.models import User
+from apps.accounts.second_factor.gate import SecondFactorRequired
 from apps.accounts.serializers import LONGEST_CODE, LONGEST_EMAIL, LONGEST_PASSWORD
 from sokoul.errors import PermanentError
 
@@ -57,6 +58,8 @@ class SignInForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         try:
             return super().clean()
+        except SecondFactorRequired:
+            raise
         except PermanentError as error:  # too many wrong passwords
             self.refused = error
             raise forms.ValidationError(error.message, code=error.code) from error

@@ -12,10 +12,12 @@ from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from apps.accounts.channels.models import Channel, Preference, Sending
+from apps.accounts.oidc.models import Identity
+from apps.accounts.second_factor.models import RecoveryCode, SecondFactor
 
 __all__ = [
-    "ApiKey", "Attempt", "AuditCopy", "AuditEntry", "Channel", "Preference", "RefreshToken", "Role", "Sending", "TelegramBot",
-    "TelegramCode", "TelegramLink", "User", "UserManager",
+    "ApiKey", "Attempt", "AuditCopy", "AuditEntry", "Channel", "Identity", "Preference", "RecoveryCode", "RefreshToken", "Role",
+    "SecondFactor", "Sending", "TelegramBot", "TelegramCode", "TelegramLink", "User", "UserManager",
 ]  # fmt: skip
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")

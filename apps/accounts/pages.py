@@ -27,12 +27,13 @@ from apps.accounts.forms import (
     SignUpForm,
 )
 from apps.accounts.models import User
+from apps.accounts.second_factor.steps import TwoSteps
 from sokoul.errors import PermanentError, problem_response
 from sokoul.pages import signed_in
 
 
 @method_decorator(require_http_methods(["GET", "HEAD", "POST"]), name="dispatch")
-class SignIn(LoginView):
+class SignIn(TwoSteps, LoginView):
     template_name = "accounts/login.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True

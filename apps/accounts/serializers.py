@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from apps.accounts import quotas
 from apps.accounts.models import Role, User
+from apps.accounts.second_factor import codes
 from sokoul.api import StrictSerializer
 
 LONGEST_EMAIL = 254
@@ -27,17 +28,21 @@ class RegistrationSerializer(StrictSerializer):
 
 
 class CredentialsSerializer(StrictSerializer):
-    """Either `email` or `username` names the account."""
+    """Either `email` or `username` names the account; `code` goes along where it has a second factor."""
 
     email = serializers.CharField(max_length=LONGEST_EMAIL, required=False)
     username = serializers.CharField(max_length=LONGEST_EMAIL, required=False)
     password = _password()
+    code = serializers.CharField(
+        max_length=codes.LONGEST, required=False, allow_blank=True, default="",
+        help_text="Of the authenticator app, or a recovery code.",
+    )  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         names = [attrs[name] for name in ("email", "username") if name in attrs]
         if len(names) != 1:
             raise serializers.ValidationError({"username": ["Send either your e-mail address or your user name."]})
-        return {"name": names[0], "password": attrs["password"]}
+        return {"name": names[0], "password": attrs["password"], "code": attrs["code"]}
 
 
 class RefreshSerializer(StrictSerializer):

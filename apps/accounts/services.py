@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from apps.accounts import api_keys, audit, families, identity, lockouts, notices, passwords
 from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
+from apps.accounts.second_factor import gate
 from apps.accounts.tokens import unauthenticated
 from sokoul import component
 from sokoul.errors import PermanentError
@@ -67,11 +68,12 @@ def register(email: str, username: str, password: str, *, role: str = Role.USER)
     return user
 
 
-def login(name: str, password: str) -> User:
+def login(name: str, password: str, code: str = "") -> User:
     """The account that `name` (e-mail address or user name) and password open; else 401, for every reason alike.
 
     An unknown account costs the same time as a wrong password, so that neither the answer nor the clock tells them apart. After
-    too many wrong ones 429, the right one too, known or not.
+    too many wrong ones 429, the right one too, known or not. Whoever knows the password of an account with a second factor gets
+    SecondFactorRequired (401) without the right `code`.
     """
     with passwords.gate:
         places = lockouts.sign_in(name)
@@ -81,9 +83,9 @@ def login(name: str, password: str) -> User:
             audit.record("auth.login_failed", name, user_id=user.pk if user else None)
             lockouts.failed(places, user)
             raise unauthenticated(_("That e-mail address or user name and password do not belong together. Try again."))
-        with transaction.atomic():
-            lockouts.passed(places)
-            audit.record("auth.login", user.username, user)
+        lockouts.passed(places)
+    how = gate.check(user, code)
+    audit.record("auth.login", user.username, user, how=how)
     return user
 
 
@@ -102,7 +104,7 @@ def sign_out_everywhere(user: User) -> None:
     identity.forget(user.pk)
 
 
-def _prove(user: User, password: str) -> None:
+def prove(user: User, password: str) -> None:
     """Raises PermanentError: 400 for a password that is not this person's, 429 after too many."""
     wrong = _invalid({"current_password": [_("Enter your current password to change this.")]})
     if not password:
@@ -124,7 +126,7 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
     if not changes:
         return user
     if "password" in changes or "email" in changes:
-        _prove(user, current)
+        prove(user, current)
     if "password" in changes:
         check_new(changes["password"], user)
         changes["password"] = make_password(changes["password"])

@@ -6,6 +6,8 @@ from apps.accounts import admin_views, announcing, key_pages, key_views, telegra
 from apps.accounts import pages as html
 from apps.accounts.channels import pages as channel_pages
 from apps.accounts.channels import views as channel_views
+from apps.accounts.oidc import urls as oidc
+from apps.accounts.second_factor import urls as second_factor
 
 api: list[URLPattern] = [
     path("auth/register", views.Register.as_view()),
@@ -35,6 +37,7 @@ api: list[URLPattern] = [
     path("user/channels/<int:channel_id>/test", channel_views.Trial.as_view()),
     path("user/channels/<int:channel_id>/confirm", channel_views.Confirmation.as_view()),
     path("user/preferences", channel_views.Preferences.as_view()),
+    *second_factor.api,
 ]
 pages: list[URLPattern] = [
     path("login", html.SignIn.as_view(), name="login"),
@@ -57,4 +60,6 @@ pages: list[URLPattern] = [
     path("profile/telegram", telegram_pages.state, name="telegram"),
     path("profile/telegram/<slug:verb>", telegram_pages.act, name="telegram-act"),
     path("ticket", html.ticket, name="ticket"),
+    *second_factor.pages,
+    *oidc.pages,
 ]

@@ -57,10 +57,11 @@ class Login(OpenView):
         summary="Sign in",
         description=(
             "With either the e-mail address or the user name. Ten wrong passwords for one name in 15 minutes, known or not, or "
-            "30 from one address: 429, with Retry-After."
+            "30 from one address: 429, with Retry-After. An account with a second factor answers the right password with 401 and "
+            "the type about:blank#second_factor_required: send the same again with its `code`."
         ),
         request=CredentialsSerializer,
-        responses={200: SignedInSerializer, **problems(400, 401)},
+        responses={200: SignedInSerializer, **problems(400, 401, 429)},
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:

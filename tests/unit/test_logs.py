@@ -203,6 +203,7 @@ def test_no_known_secret_is_told_wherever_it_stands(lines: Lines, known: dict[st
         ("GET /api?apikey=hunter2&t=search", "apikey=***&t=search"),
         ("/ws?token=hunter2", "/ws?token=***"),
         ("/ws?ticket=hunter2&last_event_id=4", "ticket=***&last_event_id=4"),
+        ("/app/login/oidc/callback?code=hunter2&state=hunter3&iss=x", "?code=***&state=***&iss=x"),
         ("postgresql://sokoul:hunter2@db:5432/x", "postgresql://***@db:5432/x"),
         ("postgresql://sokoul:with@hunter2@db/x", "postgresql://***@db/x"),
         ("nats://hunter2@nats:4222", "nats://***@nats:4222"),
