@@ -41,7 +41,7 @@ class House:
 
     def start(self, which: str, within: float = STEADY) -> None:
         begun = time.monotonic()
-        self.up = Up(self.data_dir, ["make", "up"], self.root, PORT=str(self.port))
+        self.up = Up(self.data_dir, ["make", "up"], self.root, PORT=str(self.port), TRUSTED_IPS="127.0.0.1")
         self.up.announced(within)
         print(f"\n{which} `make up`: ready after {time.monotonic() - begun:.1f} s")
 

@@ -97,6 +97,7 @@ def home(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         ROOT,
         **outside.providers.environment(),
         PORT=str(free_port()),
+        TRUSTED_IPS="127.0.0.1",  # the tests look more often than a person may
         TORRENT_LISTEN_INTERFACES=f"127.0.0.1:{free_port()}",
     )
     try:
