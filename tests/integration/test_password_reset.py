@@ -59,6 +59,7 @@ def test_the_whole_way_with_a_real_mail(
     notifier: None, mailbox: Mailbox, api: Clients, alice: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
+    caplog.set_level("WARNING", "mail.log")  # the mail server's own, which is in this process
     User.objects.filter(pk=alice.pk).update(language="fr")
     answer = ask("ALICE@example.com")
     assert (answer.status_code, answer.content) == (202, b"")
