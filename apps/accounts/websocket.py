@@ -22,6 +22,7 @@ class Identity(NamedTuple):
     """`expires_at`: Unix seconds at which the socket has to close."""
 
     user_id: int
+    epoch: int
     expires_at: float
 
 
@@ -50,7 +51,7 @@ def authenticate(token: str | None, ticket: str | None) -> Identity:
     user = identity.of(claims)
     if not token and not _use(claims.jti):
         raise unauthenticated("This ticket was used before. Ask for a new one at /auth/ws-ticket.")
-    return Identity(user.pk, claims.until)
+    return Identity(user.pk, user.token_epoch, claims.until)
 
 
 def _use(jti: uuid.UUID) -> bool:
@@ -66,6 +67,7 @@ def _use(jti: uuid.UUID) -> bool:
     return cache.add(f"ws-ticket:{jti.hex}", 1, LIFETIMES[Kind.TICKET]) is not False
 
 
-def living(user_ids: list[int]) -> set[int]:
-    """Those whose account is there and active: nobody else may keep a socket open."""
-    return set(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True))
+def living(opened: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Of these (account, token epoch) those that are there, active and not signed out everywhere: nobody else may keep a socket."""
+    active = User.objects.filter(pk__in={user_id for user_id, _ in opened}, is_active=True)
+    return opened & set(active.values_list("pk", "token_epoch"))

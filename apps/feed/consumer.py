@@ -29,10 +29,12 @@ _CLIENT_TYPES = ("ping", "pong", "resume")
 
 
 class Identity(Protocol):
-    """`expires_at`: Unix seconds at which the socket has to close."""
+    """`expires_at`: Unix seconds at which the socket has to close; `epoch`: what it was when it opened (`hub.SignIn`)."""
 
     @property
     def user_id(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
     @property
     def expires_at(self) -> float: ...
 
@@ -41,13 +43,13 @@ Authenticate = Callable[[str | None, str | None], Identity]
 
 
 class FeedConsumer(AsyncWebsocketConsumer):
-    """`FeedConsumer.as_asgi(authenticate=..., living=...)`: who a token or ticket stands for, and which of some people may
-    still have sockets, is a higher floor's knowledge."""
+    """`FeedConsumer.as_asgi(authenticate=..., living=...)`: who a token or ticket stands for, and which of some sign-ins
+    may still have sockets, is a higher floor's knowledge."""
 
     def __init__(self, *args: Any, authenticate: Authenticate, living: Living, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._authenticate, self._living = authenticate, living
-        self.user_id = 0
+        self.user_id = self.epoch = 0
         self.last_id = 0  # of the newest event that was queued for the reader
         self._ready = False  # between the snapshot and the end
         self._place: str | None = None
@@ -89,7 +91,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
             raise PermanentError("This page may not open a feed.", code="origin", status=403)
         identity = await in_thread(self._authenticate, query.get("token"), query.get("ticket"))
         self._place = await hub().presence.take(identity.user_id)
-        self.user_id = identity.user_id
+        self.user_id, self.epoch = identity.user_id, identity.epoch
         if self._place is None:
             raise PermanentError("You have too many connections open. Close some.", code="too_many_sockets", status=429)
         return identity

@@ -21,7 +21,8 @@ HEAL_WITHOUT_HINTS = 0.5  # the same while hints are being lost
 REFRESH = 20.0  # seconds between two signs of life of the sockets, and looks whether their people may still be here
 _threads = ThreadPoolExecutor(4, thread_name_prefix="feed")
 T = TypeVar("T")
-Living = Callable[[list[int]], set[int]]
+SignIn = tuple[int, int]  # (person, their epoch), which changes when all that they had open is to end
+Living = Callable[[set[SignIn]], set[SignIn]]
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
@@ -38,6 +39,7 @@ async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 class Socket(Protocol):
     user_id: int
+    epoch: int
     last_id: int
 
     def tell(self, text: str, event_id: int = 0) -> None: ...
@@ -60,7 +62,7 @@ class Hub:
     async def join(self, socket: Socket, living: Living) -> None:
         """From here on the socket is told; returns when hints are being heard, or cannot be for now.
 
-        `living` tells which of some people may still have sockets.
+        `living` tells which of some sign-ins may still have sockets.
         """
         self._living = living
         self._sockets[socket.user_id].add(socket)
@@ -136,14 +138,15 @@ class Hub:
     async def _refresh(self) -> None:
         await asyncio.sleep(REFRESH)
         await self.presence.refresh()
-        users = list(self._sockets)
+        opened = {(socket.user_id, socket.epoch) for sockets in self._sockets.values() for socket in sockets}
         try:
-            living = await in_thread(self._living, users)
+            living = await in_thread(self._living, opened)
         except (DatabaseError, InterfaceError):
             return
-        for user_id in set(users) - living:
+        for user_id, epoch in opened - living:
             for socket in list(self._sockets.get(user_id, ())):
-                socket.expire()
+                if socket.epoch == epoch:
+                    socket.expire()
 
 
 def _tell(socket: Socket, text: str, event_id: int, after: int | None) -> None:

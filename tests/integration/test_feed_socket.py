@@ -14,7 +14,7 @@ from django.db import transaction
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from apps.accounts import tokens
+from apps.accounts import services, tokens
 from apps.accounts.models import User
 from apps.accounts.tokens import Kind
 from apps.accounts.websocket import issue_ticket
@@ -263,14 +263,17 @@ def test_it_closes_with_4401_when_the_token_expires(web: Web, alice: User, monke
     assert closing(feed.socket) == 4401
 
 
-def test_it_closes_when_its_person_is_deactivated_or_gone(web: Web, alice: User, bob: User, mallory: User) -> None:
-    feeds = [Feed(web, user) for user in (alice, bob, mallory)]
+def test_it_closes_when_its_person_is_deactivated_gone_or_signed_out_everywhere(
+    web: Web, alice: User, bob: User, mallory: User, moderator: User
+) -> None:
+    feeds = [Feed(web, user) for user in (alice, bob, mallory, moderator)]
     for feed in feeds:
         feed.until("snapshot")
     alice.delete()
     User.objects.filter(pk=bob.pk).update(is_active=False)
-    assert closing(feeds[0].socket, 30) == 4401
-    assert closing(feeds[1].socket, 30) == 4401
+    services.sign_out_everywhere(moderator)
+    for feed in (feeds[0], feeds[1], feeds[3]):
+        assert closing(feed.socket, 30) == 4401
     assert feeds[2].silent()
     feeds[2].socket.close()
 
