@@ -20,6 +20,7 @@ from apps.jobs.streams import LOGS
 
 SUBJECT = "logs.audit"
 _LOCK = 0x50_4B_11  # of an advisory lock; only a name
+MOST = 512 * 1024  # bytes of a message; NATS takes 1 MiB, and one that it never takes would hold up all that follow
 _FIELDS = ("id", "at", "actor_id", "actor", "ip", "action", "target", "details", "request_id")
 
 
@@ -56,7 +57,10 @@ def _message(row: AuditEntry) -> broker.Outgoing:
     # With its hash: after a restore another row may have the id of one that was published just before.
     message_id = f"audit:{row.pk}:{bytes(row.hash).hex()[:16]}"
     headers = {messages.ID_HEADER: message_id, messages.REQUEST_HEADER: row.request_id}
-    return broker.Outgoing(SUBJECT, orjson.dumps(shape(row), option=orjson.OPT_UTC_Z), headers)
+    data = orjson.dumps(shape(row), option=orjson.OPT_UTC_Z)
+    if len(data) > MOST:
+        data = orjson.dumps({**shape(row), "details": {"left_out": len(data)}}, option=orjson.OPT_UTC_Z)
+    return broker.Outgoing(SUBJECT, data, headers)
 
 
 def witnesses(since: datetime | None) -> Iterator[Witness]:

@@ -19,6 +19,7 @@ from apps.accounts.models import AuditCopy, AuditEntry, TelegramCode, User
 from apps.downloads import services as downloads
 from apps.downloads.models import Download
 from apps.jobs import broker, relay
+from apps.jobs.broker.connection import jetstream
 from apps.jobs.models import Job, Status
 from apps.media.models import Media
 from sokoul import component
@@ -144,6 +145,27 @@ def test_without_nats_the_copy_is_late_and_whole(stream: None) -> None:
     record("three")
     until(lambda: copying.copy() == 3, what="the copy")
     assert [row["action"] for row in copies()] == ["before", "one", "two", "three"]
+
+
+async def _without_its_stream() -> None:
+    await (await jetstream()).delete_stream("LOGS")
+
+
+def test_what_jetstream_does_not_take_is_sent_again(stream: None) -> None:
+    broker.call(_without_its_stream())
+    record("one", "two")
+    assert copying.copy() == 0
+    broker.call(broker.declare())
+    assert copying.copy() == 2
+
+
+def test_a_row_that_nats_could_not_carry_holds_up_nothing(stream: None) -> None:
+    audit.record("large", text="x" * 2_000_000)
+    record("next")
+    assert copying.copy() == 2
+    large, after = copies()
+    assert large["details"]["left_out"] > 2_000_000
+    assert (large["hash"], after["action"]) == (after["previous_hash"], "next")
 
 
 def test_a_relay_that_died_before_it_noted_how_far_it_came_doubles_nothing(stream: None) -> None:

@@ -17,9 +17,10 @@ import pytest
 from django.core.management import CommandError, call_command, load_command_class
 from django.test import Client
 
-from apps.accounts import audit
+from apps.accounts import anchors, audit
 from apps.accounts.models import AuditEntry, User
 from apps.downloads.models import Download
+from apps.jobs import broker
 from apps.media.models import Favorite, Media
 from sokoul import backup, env, keyring, smoke
 from sokoul.operator_command import OperatorCommand
@@ -35,7 +36,7 @@ __all__ = ["providers"]
 TITLE = "The Last Night Tram"
 COMMANDS = {
     "search": "apps.downloads", "download": "apps.downloads", "check_stack": "sokoul", "rotate_secret": "sokoul",
-    "backup": "sokoul", "restore": "sokoul", "smoke": "sokoul",
+    "backup": "sokoul", "restore": "sokoul", "smoke": "sokoul", "verify_audit": "apps.accounts",
 }  # fmt: skip
 
 
@@ -276,6 +277,26 @@ def test_a_backup_brings_everything_back(installation: Path) -> None:
     audit.record("test.later", "x")
     assert audit.verify().altered is None
     assert Client().get("/media/favorites").status_code == 401
+
+
+def test_after_a_restore_the_trail_is_older_than_its_anchor_and_that_is_said(installation: Path) -> None:
+    broker.call(broker.declare())
+    broker.call(broker.purge("LOGS"))
+    audit.record("test.before")
+    file = run("backup", str(installation / "one.tar"))["file"]
+    assert AuditEntry.objects.latest("pk").details["command"] == "backup"
+    audit.record("test.after")
+    anchors.write()
+
+    said = io.StringIO()
+    call_command("restore", file, "--yes", stdout=said)
+    assert "verify_audit --new-anchor" in said.getvalue()
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.action, entry.target, entry.details["command"]) == ("backup.restored", "one.tar", "restore")
+    with pytest.raises(CommandError, match="After a backup was restored this is as it must be"):
+        call_command("verify_audit")
+    assert run("verify_audit", "--new-anchor")["altered"] is None
+    assert run("verify_audit")["anchors"] == 1
 
 
 def test_a_restore_that_fails_changes_nothing(installation: Path) -> None:
