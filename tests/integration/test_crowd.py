@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 
 from apps.accounts.models import User
@@ -53,7 +52,7 @@ def resident(web: Web) -> int:
 
 def opened(web: Web) -> int:
     """Files that the web process has open, connections nearly all."""
-    return len(os.listdir(f"/proc/{web.process.pid}/fd"))
+    return len(list(Path(f"/proc/{web.process.pid}/fd").iterdir()))
 
 
 async def one(web: Web, number: int, token: str, seen: Seen, gate: asyncio.Semaphore) -> None:
