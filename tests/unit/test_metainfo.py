@@ -136,6 +136,41 @@ def test_a_hostile_name_in_the_v2_tree_is_refused(tmp_path: Path) -> None:
     assert "leads out of its folder" in refusal(lambda: parse_torrent(encode(tree)))
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({b"pieces": bytes(21)}, "piece hashes"),
+        ({b"pieces": b""}, "piece hashes"),
+        ({b"piece length": 0}, "piece length"),
+        ({b"piece length": -PIECE}, "piece length"),
+        ({b"piece length": b"x"}, "piece length"),
+        ({b"length": 1 << 62}, "torrent"),
+        ({b"length": -1}, "length"),
+        ({b"length": b"x"}, "torrent"),
+        ({b"files": []}, "files"),
+        ({b"files": [[]]}, "files"),
+        ({b"files": [{b"length": 100, b"path": b"film.mkv"}]}, "missing name"),
+        ({b"files": [{b"length": 100, b"path": [[b"film.mkv"]]}]}, "has no name"),
+        ({b"name": [b"Film"]}, "has no name"),
+        ({b"meta version": 3}, "version"),
+        ({b"meta version": 2, b"file tree": {}}, "files"),
+    ],
+    ids=str,
+)
+def test_a_damaged_part_is_refused_in_words(changes: dict[bytes, Any], why: str) -> None:
+    info = {b"name": b"Film", b"length": 100, b"piece length": PIECE, b"pieces": bytes(20)}
+    parse_torrent(encode({b"info": info}))
+    assert why in refusal(lambda: parse_torrent(encode({b"info": {**info, **changes}})))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 31, b"\0" * 32, b"\0" * 3200])
+def test_wrong_hashes_of_pieces_are_refused(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "film.mkv").write_bytes(b"x" * 5 * PIECE)
+    tree: Any = lt.bdecode(make_torrent(tmp_path / "film.mkv", kind="v2", piece=PIECE))
+    tree[b"piece layers"] = dict.fromkeys(tree[b"piece layers"], damage)
+    assert "piece layer" in refusal(lambda: parse_torrent(encode(tree)))
+
+
 def test_more_than_two_terabytes_are_refused() -> None:
     info = {
         b"name": b"f",
