@@ -263,7 +263,7 @@ def count(address: str | None) -> None:
 def too_often(verdict: Verdict) -> PermanentError:
     seconds = verdict.retry_after
     text = f"You ask too often. Try again in {seconds} s."
-    return PermanentError(text, code="rate_limited", status=429, extra={"retry_after": seconds})
+    return PermanentError(text, code="rate_limited", status=429, retry_after=seconds)
 
 
 def headers(claims: Sequence[Claim], verdict: Verdict) -> dict[str, str]:

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts import managing, operating, quotas
-from apps.accounts.authentication import user_of
+from apps.accounts.authentication import in_person, user_of
 from apps.accounts.models import AuditEntry, Role, User
 from apps.accounts.permissions import IsAdmin, IsModerator
 from apps.accounts.serializers import ProfileSerializer, user_json
@@ -166,7 +166,7 @@ class OneAccount(APIView):
             raise not_found("This user")
         role = Role(asked["role"]) if "role" in asked else None
         active, limits = asked.get("is_active"), asked.get("quotas")
-        user = managing.change(user_id, by=user_of(request), role=role, is_active=active, limits=limits)
+        user = managing.change(user_id, by=in_person(request), role=role, is_active=active, limits=limits)
         return Response(accounts_json([user])[0])
 
 

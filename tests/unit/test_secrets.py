@@ -51,13 +51,13 @@ def test_the_plans_grep_finds_only_lines_that_are_accounted_for() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        'password = "hunter2"',
+        'password = "hunter2"',  # pragma: allowlist secret
         "    api_token: str = 'abcdef0123456789'",
         'JWT_SECRET = "correct-horse-battery-staple"',
         'client = Client(token="abc")',
         'password = models.CharField(max_length=128, default="hunter2")',
         'metrics_token: str = Field("hunter2", description="Bearer token.")',
-        "  - POSTGRES_PASSWORD='hunter2'",
+        "  - POSTGRES_PASSWORD='hunter2'",  # pragma: allowlist secret
         'SECRETS = ("Zm9vYmFyYmF6cXV4Cg==", 1)',
         'self.token = "eyJhbGciOiJIUzI1NiJ9"',
     ],

@@ -53,6 +53,7 @@ def test_each_attack_has_a_test() -> None:
     attacks = ATTACK.findall(PAGE.partition("## Attacker's checklist")[2].partition("## OWASP")[0])
     assert len(attacks) >= 40
     for attack, _, proof in attacks:
+        assert TEST.search(proof), f"{attack}: no test"
         assert proved(proof, attack), f"{attack}: {proof}"
 
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.authentication import user_of
+from apps.accounts.authentication import in_person, user_of
 from apps.accounts.permissions import IsAdmin
 from apps.accounts.second_factor import codes, services
 from apps.accounts.serializers import LONGEST_PASSWORD
@@ -73,7 +73,7 @@ class Factor(APIView):
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
-        begun = services.begin(user_of(request), body(BeginSerializer, request)["current_password"])
+        begun = services.begin(in_person(request), body(BeginSerializer, request)["current_password"])
         return Response(begun._asdict(), status=201)
 
 
@@ -86,7 +86,7 @@ class Confirmation(APIView):
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
-        fresh = services.confirm(user_of(request), body(AppCodeSerializer, request)["code"])
+        fresh = services.confirm(in_person(request), body(AppCodeSerializer, request)["code"])
         return Response({"recovery_codes": fresh})
 
 
@@ -98,7 +98,7 @@ class Disabling(APIView):
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
-        services.disable(user_of(request), *_proof(request))
+        services.disable(in_person(request), *_proof(request))
         return Response(status=204)
 
 
@@ -110,7 +110,7 @@ class RecoveryCodes(APIView):
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
-        return Response({"recovery_codes": services.renew_codes(user_of(request), *_proof(request))})
+        return Response({"recovery_codes": services.renew_codes(in_person(request), *_proof(request))})
 
 
 class SomebodysFactor(APIView):
@@ -126,5 +126,5 @@ class SomebodysFactor(APIView):
     def delete(self, request: Request, user_id: int) -> Response:
         if user_id > MOST:
             raise not_found("This user")
-        services.remove(user_id, by=user_of(request))
+        services.remove(user_id, by=in_person(request))
         return Response(status=204)
