@@ -16,7 +16,12 @@ _UNSET = (secrets.token_hex(32),)  # of a command that needs no secret; no proce
 
 @functools.lru_cache(maxsize=4)
 def _derived(ring: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(hashlib.sha256(b"sokoul sessions:" + key.encode()).hexdigest() for key in ring)
+    return tuple(derived(key) for key in ring)
+
+
+def derived(secret: str) -> str:
+    """The key that is made of a secret of the ring."""
+    return hashlib.sha256(b"sokoul sessions:" + secret.encode()).hexdigest()
 
 
 def ring() -> tuple[str, ...]:

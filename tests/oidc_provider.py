@@ -190,6 +190,8 @@ class Provider:
                 elif path == "/userinfo":
                     known = self.headers.get("Authorization", "").removeprefix("Bearer ") in provider._tokens
                     self.json(200 if known else 401, provider.person if known else {})
+                elif path == "/favicon.ico":
+                    self.send(204, "image/png", b"")
                 else:
                     self.send(404, "text/plain", b"")
 

@@ -102,6 +102,10 @@ def test_a_bad_token_is_not_mended_by_a_good_key(api: Clients, alice: User) -> N
         ("patch", "/user/profile", {"email": "new@example.com", "current_password": PASSWORD}),
         ("post", "/user/telegram/link", None),
         ("post", "/user/telegram/confirm", None),
+        ("post", "/user/second-factor", {"current_password": PASSWORD}),
+        ("post", "/user/second-factor/confirm", {"code": "123456"}),
+        ("post", "/user/second-factor/disable", {"current_password": PASSWORD}),
+        ("post", "/user/second-factor/recovery-codes", {"current_password": PASSWORD}),
         ("delete", "/user", None),
     ],
 )

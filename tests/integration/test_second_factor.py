@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pyotp
@@ -19,6 +20,7 @@ from apps.accounts import managing
 from apps.accounts.models import Attempt, AuditEntry, RecoveryCode, SecondFactor, User
 from apps.accounts.second_factor import codes, gate, sealing, services
 from apps.feed.models import Event
+from sokoul import env, keyring
 from sokoul.errors import PermanentError
 from tests.cast import Api
 from tests.factories import PASSWORD
@@ -431,3 +433,39 @@ def test_nobody_is_removed_by_a_fallen_admin(alice: User, admin: User, phone: Ph
     User.objects.filter(pk=admin.pk).update(role="user")
     with pytest.raises(PermanentError, match="no admin any more"):
         services.remove(alice.pk, by=admin)
+
+
+# Rotation without a restart
+
+
+def test_it_follows_the_ring_of_a_running_process(api: Clients, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = "o" * 40, "n" * 40
+    monkeypatch.setenv("SECRET_KEY", old)
+    env.reread()
+    phone = Phone(alice, monkeypatch)
+    monkeypatch.setenv("SECRET_KEY", f"{new}\n{old}")
+    env.reread()
+    assert login(api, code=phone.code()).status_code == 200
+    monkeypatch.setenv("SECRET_KEY", new)
+    env.reread()
+    assert login(api, code=phone.next()).status_code == 200
+
+
+@pytest.mark.parametrize("how", [["--prune"], ["--revoke"]])
+def test_rotate_secret_takes_it_along_before_an_old_secret_goes(
+    api: Clients, alice: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: list[str]
+) -> None:
+    old, new = "o" * 40, keyring.fresh(time.time() - 30 * 86_400)
+    file = tmp_path / "ring"
+    file.write_text(old)
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    monkeypatch.delenv("JWT_SECRET", raising=False)
+    monkeypatch.setenv("JWT_SECRET_FILE", str(file))
+    env.reread()
+    phone = Phone(alice, monkeypatch)
+    file.write_text(f"{new}\n{old}")
+    env.reread()
+    call_command("rotate_secret", *how)
+    assert old not in file.read_text()
+    env.reread()
+    assert login(api, code=phone.code()).status_code == 200

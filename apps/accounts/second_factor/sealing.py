@@ -27,7 +27,8 @@ def _key(secret: str) -> Fernet:
 
 
 def _keys() -> MultiFernet:
-    return _ring((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    # str(): the key of now, where the setting is one that is read again (sokoul.signing_keys)
+    return _ring((str(settings.SECRET_KEY), *settings.SECRET_KEY_FALLBACKS))
 
 
 def seal(text: str) -> str:
@@ -47,9 +48,10 @@ def unseal(sealed: str) -> str:
         ) from None
 
 
-def reseal(sealed: str) -> str:
-    """The same under the first key of the ring; unchanged where nothing opens it."""
+def reseal(sealed: str, under: str = "") -> str:
+    """The same under the first key of the ring, or under this one; unchanged where nothing opens it."""
     try:
-        return _keys().rotate(sealed.encode()).decode()
+        opened = _keys().decrypt(sealed.encode())
+        return (_key(under) if under else _keys()).encrypt(opened).decode()
     except InvalidToken:
         return sealed

@@ -133,11 +133,11 @@ def remove_where_on(user_ids: Collection[int], *, by: User) -> int:
     return len([remove(user_id, by=by) for user_id in list(found.values_list("user_id", flat=True))])
 
 
-def reseal_all() -> int:
-    """Encrypt every secret under the first key of the ring, before an old one goes; how many were changed."""
+def reseal_all(under: str = "") -> int:
+    """Encrypt every secret under the first key of the ring, or `under` this one, before an old one goes; how many there were."""
     changed = 0
     for factor_id, sealed in SecondFactor.objects.values_list("pk", "secret"):
-        fresh = sealing.reseal(sealed)
+        fresh = sealing.reseal(sealed, under)
         changed += (
             SecondFactor.objects.filter(pk=factor_id, secret=sealed).update(secret=fresh) if fresh != sealed else 0
         )

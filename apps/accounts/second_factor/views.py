@@ -69,7 +69,7 @@ class Factor(APIView):
         summary="Begin a second factor: a key for the authenticator app",
         description="Nothing changes until a code of the app is confirmed. An earlier key that was not confirmed ends.",
         request=BeginSerializer,
-        responses={201: BegunSerializer, **problems(400, 401, 409, 429)},
+        responses={201: BegunSerializer, **problems(400, 401, 403, 409, 429)},
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
@@ -82,7 +82,7 @@ class Confirmation(APIView):
         summary="Switch the second factor on with the app's first code",
         description="Ends every sign-in of this person, this one too, as a new password does.",
         request=AppCodeSerializer,
-        responses={200: RecoveryCodesSerializer, **problems(400, 401, 404, 409)},
+        responses={200: RecoveryCodesSerializer, **problems(400, 401, 403, 404, 409)},
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
@@ -94,7 +94,7 @@ class Disabling(APIView):
     @extend_schema(
         summary="Switch the second factor off, with the password or a code",
         request=ProofSerializer,
-        responses={204: None, **problems(400, 401, 404, 409, 429)},
+        responses={204: None, **problems(400, 401, 403, 404, 409, 429)},
         tags=["user"],
     )
     def post(self, request: Request) -> Response:
@@ -106,7 +106,7 @@ class RecoveryCodes(APIView):
     @extend_schema(
         summary="New recovery codes in place of the old ones, with the password or a code",
         request=ProofSerializer,
-        responses={200: RecoveryCodesSerializer, **problems(400, 401, 404, 409, 429)},
+        responses={200: RecoveryCodesSerializer, **problems(400, 401, 403, 404, 409, 429)},
         tags=["user"],
     )
     def post(self, request: Request) -> Response:

@@ -7,8 +7,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from apps.accounts import audit
-from sokoul import keyring, moments
-from sokoul.env import ENV, REREAD_SECONDS
+from apps.accounts.second_factor import services as second_factor
+from sokoul import keyring, moments, signing_keys
+from sokoul.env import ENV, REREAD_SECONDS, secrets_of
 from sokoul.operator_command import OperatorCommand
 
 
@@ -36,6 +37,7 @@ class Command(OperatorCommand):
             before = place.read()
             ring = before if options["prune"] else [keyring.fresh(), *before]
             ring = ring[:1] if options["revoke"] else keyring.needed(ring)
+            self._reseal(before, ring, options)
             if ring != before:
                 place.write(ring)
         except OSError as error:
@@ -44,6 +46,20 @@ class Command(OperatorCommand):
         if ring != before:
             self._audit(removed=removed, pruned=options["prune"])
         self._explain(place, ring, removed, options)
+
+    def _reseal(self, before: list[str], ring: list[str], options: dict[str, Any]) -> None:
+        """What is encrypted under a secret that goes is encrypted anew, under one that every process knows already if any."""
+        if set(before) <= set(ring) or secrets_of("SECRET_KEY"):
+            return
+        under = next((secret for secret in ring if secret in before), ring[0])
+        try:
+            second_factor.reseal_all(signing_keys.derived(under))
+        except DatabaseError:
+            if not options["revoke"]:  # which cannot wait
+                raise
+            self.stderr.write(
+                "The database does not answer: people need recovery codes in place of their authenticator app."
+            )
 
     def _audit(self, **details: Any) -> None:
         try:
