@@ -18,4 +18,4 @@ def tell_admins(table: str, row: str) -> None:
             _("Row %(row)s of table %(table)s is damaged and was left out. Look into it, or restore a backup.") % gaps
         )
 
-    alarms.tell_admins(CODE, words, **gaps)
+    alarms.tell_admins("damaged_row", words, **gaps)

@@ -22,7 +22,7 @@ def report(provider: str, variable: str, position: int, status: int) -> None:
         return _("%(provider)s refuses key number %(position)d of %(variable)s. Replace it, or remove it.") % gaps
 
     try:
-        alarms.tell_admins(CODE, words, **gaps)
+        alarms.tell_admins("key_refused", words, **gaps)
     except Error as error:
         log.error("nobody was told of a refused key", provider=provider, error=str(error))
     finally:

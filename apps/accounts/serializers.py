@@ -74,6 +74,7 @@ class UserSerializer(serializers.Serializer[User]):
     username = serializers.CharField()
     role = serializers.ChoiceField(Role.choices)
     language = serializers.ChoiceField(LANGUAGES, allow_blank=True)
+    has_avatar = serializers.BooleanField(help_text="Whether GET /user/avatar has a picture.")
     created_at = serializers.DateTimeField()
 
 
@@ -114,6 +115,7 @@ def user_json(user: User) -> dict[str, Any]:
         "username": user.username,
         "role": user.role,
         "language": user.language,
+        "has_avatar": bool(user.avatar),
         "created_at": user.created_at,
     }
 

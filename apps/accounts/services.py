@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -10,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from apps.accounts import api_keys, audit, families, identity, lockouts, notices, passwords
+from apps.accounts import api_keys, audit, avatars, families, identity, lockouts, notices, passwords
 from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
 from apps.accounts.second_factor import gate
@@ -156,10 +157,12 @@ def _change(user: User, changes: dict[str, Any]) -> None:
 
 
 def delete(user: User) -> None:
-    """The account and everything of its owner; the audit trail stays. Hunters notice that its downloads are gone."""
+    """The account and everything of its owner, their picture too; the audit trail stays. Hunters notice that its downloads are gone."""
     user_id = user.pk
     with transaction.atomic():
-        families.locked(user_id).delete()
+        owner = families.locked(user_id)
+        transaction.on_commit(partial(avatars.remove, owner.avatar))
+        owner.delete()
         audit.record("user.deleted", user.username, user)
     identity.forget(user_id)
 

@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, path
 
-from apps.accounts import admin_views, announcing, key_pages, key_views, telegram_pages, telegram_views, views
+from apps.accounts import (
+    admin_views,
+    announcing,
+    avatar_pages,
+    avatar_views,
+    key_pages,
+    key_views,
+    telegram_pages,
+    telegram_views,
+    views,
+)
 from apps.accounts import pages as html
 from apps.accounts.channels import pages as channel_pages
 from apps.accounts.channels import views as channel_views
@@ -19,6 +29,7 @@ api: list[URLPattern] = [
     path("auth/password/reset/confirm", views.PasswordResetConfirmation.as_view()),
     path("auth/ws-ticket", views.WebSocketTicket.as_view()),
     path("user/profile", views.Profile.as_view()),
+    path("user/avatar", avatar_views.Avatar.as_view()),
     path("user/api-keys", key_views.ApiKeys.as_view()),
     path("user/api-keys/<int:key_id>", key_views.OneApiKey.as_view()),
     path("user", views.Account.as_view()),
@@ -49,6 +60,8 @@ pages: list[URLPattern] = [
     path("profile", html.profile, name="profile"),
     path("profile/password", html.change_password, name="password-change"),
     path("profile/email", html.change_email, name="email-change"),
+    path("profile/avatar", avatar_pages.change, name="avatar-change"),
+    path("avatar/<str:name>", avatar_pages.show, name="avatar"),
     path("profile/keys", key_pages.keys, name="api-keys"),
     path("profile/keys/<int:key_id>/delete", key_pages.delete, name="api-key-delete"),
     path("profile/notifications", channel_pages.page, name="channels"),

@@ -26,7 +26,9 @@ class Limits:
     idle_seconds: float = 30.0
     body: BodyLimit = BodyLimit(MIB, 10.0)
     # Full-match patterns of the paths that may send more; the first match wins.
-    bodies: tuple[tuple[str, BodyLimit], ...] = ((r"(/api/v1)?/user/avatar/?", BodyLimit(AVATAR_FORM, 60.0)),)
+    bodies: tuple[tuple[str, BodyLimit], ...] = (
+        (r"((/api/v1)?/user|/app/profile)/avatar/?", BodyLimit(AVATAR_FORM, 60.0)),
+    )
     response_seconds: float = 30.0
     # Requests that wait for a thread: so many, and so long without any request succeeding (a queue that moves, as when 200
     # people sign in at once, is worth waiting in; one that stands, as before a frozen database, is not).

@@ -68,6 +68,19 @@ document.addEventListener("click", async ({ target }) => {
   }
 });
 
+// A picture is shown before it is sent
+
+document.addEventListener("change", ({ target }) => {
+  const place = document.getElementById(target.dataset.preview ?? "");
+  if (!place || !target.files?.length) return;
+  const reader = new FileReader();
+  reader.addEventListener("load", () => {
+    place.src = reader.result;
+    place.hidden = false;
+  });
+  reader.readAsDataURL(target.files[0]);
+});
+
 // Keys
 
 document.addEventListener("keydown", (event) => {

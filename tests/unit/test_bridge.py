@@ -237,7 +237,9 @@ async def test_some_paths_may_send_more() -> None:
 def test_the_limits_of_the_contract() -> None:
     limits = Limits()
     assert limits.body_of("/auth/login") == BodyLimit(1024 * 1024, 10.0)
-    assert limits.body_of("/user/avatar") == limits.body_of("/api/v1/user/avatar")
+    assert (
+        limits.body_of("/user/avatar") == limits.body_of("/api/v1/user/avatar") == limits.body_of("/app/profile/avatar")
+    )
     assert limits.body_of("/user/avatar").seconds == 60
     assert limits.body_of("/user/avatar").size >= 10 * 1024 * 1024
     assert (limits.header_seconds, limits.idle_seconds, limits.response_seconds) == (5, 30, 30)

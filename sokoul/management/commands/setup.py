@@ -14,12 +14,16 @@ STEPS: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
     ("migrate", (), {"interactive": False, "verbosity": 0}),
     ("collectstatic", (), {"interactive": False, "verbosity": 0}),
     ("createadmin", (), {}),
+    ("sweep", (), {}),
     ("streams", ("declare",), {"stdout": io.StringIO()}),
 )
 
 
 class Command(BaseCommand):
-    help = "Make tables, static files, the first admin and the streams, where they are missing. Safe to repeat."
+    help = (
+        "Make tables, static files, the first admin and the streams, where they are missing, and remove pictures that nobody "
+        "names. Safe to repeat."
+    )
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
