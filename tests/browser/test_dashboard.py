@@ -88,7 +88,7 @@ def test_an_indexer_is_tested_and_a_person_made_moderator(
     page.get_by_label("Gigabytes kept").fill("1.5")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Tick this to go on.")).to_be_visible()
-    page.get_by_label("Yes, change the role").check()
+    page.get_by_label("Confirm").check()
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("link", name="Audit trail").click()
     expect(page.get_by_text("user.role_changed")).to_be_visible()
