@@ -99,8 +99,8 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # it is no generi
         widget=UnfoldAdminDecimalFieldWidget,
     )
     confirmed = forms.BooleanField(
-        label=gettext_lazy("Yes, change the role, or close the account and end every sign-in"),
-        help_text=gettext_lazy("Needed for these two changes only."),
+        label=gettext_lazy("Confirm"),
+        help_text=gettext_lazy("Needed to change the role, or to close the account, which ends every sign-in."),
         required=False,
         widget=UnfoldBooleanWidget,
     )
@@ -157,7 +157,7 @@ class UserAdmin(Listed):
         (gettext_lazy("What they may do"), {"fields": ("role", "is_active", "confirmed")}),
         (
             gettext_lazy("Quotas"),
-            {"fields": (("quota_active", "quota_gigabytes", "quota_weekly"), ("active", "kept", "weekly"))},
+            {"fields": ("quota_active", "quota_gigabytes", "quota_weekly", "active", "kept", "weekly")},
         ),
     )
     readonly_fields = ("username", "email", "language", "created_at", "active", "kept", "weekly")

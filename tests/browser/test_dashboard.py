@@ -36,13 +36,20 @@ def test_every_page_stands(
     product.start("web")
     page = new_page(color_scheme=scheme, viewport=viewport)
     sign_in(page, "admin", "/dashboard/")
-    for path in PAGES:
+    for path in (*PAGES, f"accounts/user/{failed.user_id}/change/"):
         answer = page.goto(f"/dashboard/{path}")
         assert answer is not None
         assert answer.status == 200, path
         if not path:
             expect(page.locator("li[data-part=web]")).to_be_visible()
         assert page.evaluate("() => document.documentElement.scrollWidth") <= viewport["width"], path
+    page.goto("/dashboard/accounts/user/")
+    page.locator("tr", has_text="alice").locator("input[name=_selected_action]").check()
+    page.locator("select[name=action]").select_option("deactivate")
+    page.locator("button[name=index]").click()
+    expect(page.get_by_role("button", name="Yes, deactivate them")).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= viewport["width"]
+    page.get_by_role("link", name="No, go back").click()
     page.goto("/dashboard/requests/click-1/")
     expect(page.get_by_text("scout.search failed")).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
@@ -78,6 +85,10 @@ def test_an_indexer_is_tested_and_a_person_made_moderator(
     page.goto("/dashboard/accounts/user/")
     page.get_by_role("link", name="alice", exact=True).click()
     page.get_by_label("Role").select_option("moderator")
+    page.get_by_label("Gigabytes kept").fill("1.5")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Tick this to go on.")).to_be_visible()
+    page.get_by_label("Confirm").check()
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("link", name="Audit trail").click()
     expect(page.get_by_text("user.role_changed")).to_be_visible()
