@@ -20,7 +20,11 @@ from tests.waiting import until
 from tests.web import Web, environment, token_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
-BEHIND_THE_EDGE = {"TRUSTED_PROXIES": "127.0.0.1/32", "METRICS_TOKEN": "letters-and-digits-0123456789"}
+BEHIND_THE_EDGE = {
+    "TRUSTED_PROXIES": "127.0.0.1/32",
+    "TRUSTED_IPS": "127.0.0.1/32",
+    "METRICS_TOKEN": "letters-and-digits-0123456789",
+}
 STRANGER = "127.0.0.66"
 
 

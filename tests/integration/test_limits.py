@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 from websockets.exceptions import InvalidStatus
 
 from apps.accounts import limiting
+from apps.accounts.authentication import person_of
 from apps.accounts.models import User
 from sokoul import throttling
 from sokoul.env import ENV, Environment
@@ -192,6 +194,16 @@ def test_a_session_from_before_a_new_password_is_a_strangers(client: From, alice
     alice.set_password("another long password")
     alice.save()
     assert client.standings("POST", "/app/notifications/read") == {"anonymous": 9, "ip": 999}
+
+
+def test_a_session_stays_what_it_is_when_the_secret_was_changed(client: From, alice: User) -> None:
+    """Django's own way of looking would give it another key, which the browser is not told."""
+    client.client.force_login(alice)
+    key = client.client.cookies[settings.SESSION_COOKIE_NAME].value
+    with override_settings(SECRET_KEY="another" * 8, SECRET_KEY_FALLBACKS=[settings.SECRET_KEY]):
+        assert limiting.caller(_request("/app/logout", f"{settings.SESSION_COOKIE_NAME}={key}")) == alice.pk
+        assert person_of("", key) == alice
+    assert Session.objects.filter(pk=key).exists()
 
 
 @pytest.mark.parametrize("key", ['"a\\000b00000000000000000000000000"', "x" * 5000, "é" * 32])
