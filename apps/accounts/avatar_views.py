@@ -41,7 +41,7 @@ class _PictureParser(BaseParser):
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> DataAndFiles[Any, Any]:
+    ) -> "DataAndFiles[Any, Any]":
         file = SimpleUploadedFile(FIELD, stream.read(avatars.MAX_BYTES + 1))
         return DataAndFiles(QueryDict(mutable=True), MultiValueDict({FIELD: [file]}))
 
