@@ -82,6 +82,8 @@ def is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if wrapped := address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]:
             return is_public(wrapped)
+        if address.is_site_local:  # retired, and global to Python; whoever still uses it does so at home
+            return False
         if address in _NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return address.is_global and not (address.is_multicast or address.is_reserved)
@@ -202,16 +204,20 @@ class _Transport(httpx.HTTPTransport):
         )
 
 
-_shared: list[_Transport] = []
+_shared: dict[frozenset[str], _Transport] = {}
 _shared_lock = threading.Lock()
 
 
 def _transport() -> _Transport:
-    """The process's one pool of connections. (`functools.cache` would make two for two threads that begin at once.)"""
+    """The process's pool of connections for those who may call the same private hosts: an address is checked when a connection
+    is made, and one that is kept open must not serve somebody for whom it would not have been made.
+
+    (`functools.cache` would make two for two threads that begin at once.)
+    """
     with _shared_lock:
-        if not _shared:
-            _shared.append(_Transport())
-        return _shared[0]
+        if (may_call := _named.get()) not in _shared:
+            _shared[may_call] = _Transport()
+        return _shared[may_call]
 
 
 @dataclass
@@ -247,7 +253,7 @@ def forget() -> None:
     """Close every idle connection and forget what was learned about services."""
     with _shared_lock:
         while _shared:
-            _shared.pop().close()
+            _shared.popitem()[1].close()
     _breaker.cache_clear()
 
 

@@ -104,6 +104,7 @@ def test_what_it_is_answered_with_can_do_nothing(api: Clients, alice: User) -> N
         assert "private" in answer["Cache-Control"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_its_name_is_ours_and_it_lies_outside_of_what_is_served(api: Clients, alice: User, folder: Path) -> None:
     for name in (
         "../../../evil.png",
@@ -133,6 +134,7 @@ def test_its_name_is_ours_and_it_lies_outside_of_what_is_served(api: Clients, al
         assert api(alice).get(path).status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
 def test_it_stands_upright_and_tells_nothing(api: Clients, alice: User, folder: Path) -> None:
     """Turned by its orientation, and without where it was taken."""
     for kind in ("JPEG", "PNG"):
@@ -151,6 +153,7 @@ def test_it_stands_upright_and_tells_nothing(api: Clients, alice: User, folder: 
         assert b"a description" not in next(folder.iterdir()).read_bytes()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_nothing_that_is_hidden_in_it_is_left(api: Clients, alice: User, folder: Path) -> None:
     from PIL.PngImagePlugin import PngInfo
 
