@@ -39,7 +39,7 @@ pages: list[URLPattern | URLResolver] = [*accounts.pages, *media.pages, *downloa
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", _to("/app/")),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("docs", require_safe(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     *api,
     *bot.hooks,
     path("api/v1/", include((api, "v1"))),

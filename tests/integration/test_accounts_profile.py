@@ -17,7 +17,7 @@ Clients = Callable[[User | None], Api]
 def test_the_profile_is_one_s_own(api: Clients, alice: User, bob: User) -> None:
     assert api(bob).get("/user/profile").json()["username"] == "bob"
     profile = api(alice).get("/user/profile").json()
-    assert set(profile) == {"id", "email", "username", "role", "language", "has_avatar", "created_at"}
+    assert set(profile) == {"id", "email", "username", "role", "language", "has_avatar", "created_at", "quotas"}
     assert profile["username"] == "alice"
     assert profile["created_at"].endswith("Z")
 
