@@ -75,6 +75,9 @@ API = [
     Row("GET user/profile", SIGNED_IN, 200),
     Row("PATCH user/profile", SIGNED_IN, 200, _fields(language="fr")),
     Row("DELETE user", SIGNED_IN, 204),
+    Row("GET user/avatar", SIGNED_IN, 404),  # nobody has one yet
+    Row("PUT user/avatar", SIGNED_IN, 415, _fields()),
+    Row("DELETE user/avatar", SIGNED_IN, 204),
     Row("GET user/api-keys", SIGNED_IN, 200),
     Row("POST user/api-keys", SIGNED_IN, 201, _fields(name="new")),
     Row("DELETE user/api-keys/<int:key_id>", OWNER, 204),
@@ -156,6 +159,8 @@ PAGES = [
     Row("POST app/password/reset", ANYONE, 200, _fields(token="1.x", password="long enough 123")),
     Row("GET app/profile", SIGNED_IN, 200),
     Row("POST app/profile", SIGNED_IN, 302, _fields(language="fr")),
+    Row("POST app/profile/avatar", SIGNED_IN, 400),
+    Row("GET app/avatar/<str:name>", ANYONE, 404),  # a name opens nothing to whom the picture does not belong
     Row("GET app/profile/password", SIGNED_IN, 302),
     Row("POST app/profile/password", SIGNED_IN, 200),
     Row("GET app/profile/email", SIGNED_IN, 302),
@@ -325,7 +330,7 @@ PRESSES: dict[str, tuple[frozenset[str], tuple[str | int | None, ...]]] = {
 MANAGEMENT = dict.fromkeys(
     (
         "backup", "bot", "check_stack", "createadmin", "demo", "dlq", "down", "download", "hunter", "jobs", "parse_release",
-        "relay", "restore", "rotate_secret", "scout", "second_factor", "search", "serve", "setup", "smoke", "streams", "up", "verify_audit",
+        "relay", "restore", "rotate_secret", "scout", "second_factor", "search", "serve", "setup", "smoke", "streams", "sweep", "up", "verify_audit",
     ),
     OPERATOR,
 )  # fmt: skip

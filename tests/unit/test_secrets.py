@@ -18,7 +18,7 @@ ALLOWED = {
     "a condition or an index, which names columns": r"models\.(?:Index|CheckConstraint)\(|condition=",
     "nothing yet": r"""^\s*\w*(?:password|token|secret)\w*(?:: str)? = ""$""",
     "asked from where it is kept, by its name": r"""(?:secrets_of|environ\.get|params\.get|getattr)\(["A-Za-z, ]*["'][A-Za-z_]+["']""",
-    "taken out of what a client sent": r"""\.partition\(" "\)""",
+    "taken out of what a client sent": r"""\.partition\("[ .]"\)""",
     "made, checked or fetched by a function": r"= (?:make_password|check_password|self\.expect|secrets\.token_\w+)\(",
     "a value from a row, under its name": r"""= \{"secret": channel\.secret\}|\["password"\] = """,
     "a password within an address that is being read": r"= parts\.password or",
@@ -27,6 +27,10 @@ ALLOWED = {
     "an option, a widget or a class, by its name": r"""--pwfile|PasswordInput\(attrs=\{"autocomplete": |PASSWORD_HASHERS = \["apps\.""",
     "names of what holds secrets": r"""^\w*SECRETS?(?:_HEADERS)? = [({]["'][A-Za-z_-]+["'], """,
     "keys of the demo's stand-ins, which open nothing": r"""^T\w+_TOKEN = f?"(?:\{BOT_ID\}:)?demo-""",
+    "a field of a form, by its label": r"""= _password\(_\("[A-Z][a-z ]+"\), new=""",
+    "an argument that may be left out": r"""^def \w+\(.*: str = ""[,)]|LONGEST_PASSWORD, .*default="", """,
+    "the word itself: a limit, a kind, an address": r"""\("password", 10, |what == "password"|PASSWORD = "password"|^    path\("[a-z]+/""",
+    "what calls take, as the API's description says it": r"""^TOKEN: Any = \[\{"bearer": \[\]\}\]""",
     "settings that are made of what the environment holds": r"= \(hashlib\.sha256\(|= unquote\(_MAIL\.",
 }  # fmt: skip
 
