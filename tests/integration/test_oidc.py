@@ -234,6 +234,15 @@ def test_an_answer_is_taken_once(client: Client, idp: Provider) -> None:
     assert who(client) is None
 
 
+def test_an_answer_that_was_refused_is_used_up_too(client: Client, idp: Provider) -> None:
+    idp.change = lambda claims: claims.update(nonce="of another sign-in")
+    back = go(client, idp)
+    assert "another question" in refused(client, back)
+    asked = idp.asked.count("/token")
+    assert "over or was used already" in refused(client, back)
+    assert idp.asked.count("/token") == asked
+
+
 def test_a_code_is_worth_nothing_in_another_browser(client: Client, idp: Provider) -> None:
     """Login CSRF: mallory hands out the address that would sign others in as her."""
     back = go(Client(), idp)
