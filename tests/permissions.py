@@ -330,7 +330,8 @@ PRESSES: dict[str, tuple[frozenset[str], tuple[str | int | None, ...]]] = {
 MANAGEMENT = dict.fromkeys(
     (
         "backup", "bot", "check_stack", "createadmin", "demo", "dlq", "down", "download", "hunter", "jobs", "parse_release",
-        "relay", "restore", "rotate_secret", "scout", "second_factor", "search", "serve", "setup", "smoke", "streams", "sweep", "up", "verify_audit",
+        "relay", "restore", "rotate_secret", "scout", "second_factor", "search", "serve", "setup", "smoke",
+        "streams", "sweep", "up", "verify_audit",
     ),
     OPERATOR,
 )  # fmt: skip
