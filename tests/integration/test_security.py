@@ -1,14 +1,19 @@
-"""What a browser is told about every answer: walked over every address, as a stranger and as an admin; and over https."""
+"""What browsers and proxies are told about every answer beside its content, over http and https, and what no request can ask for.
+
+Walked over every address, as a stranger and as an admin.
+"""
 
 import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.accounts.models import User
+from tests.cast import Api
 from tests.factories import PASSWORD
 from tests.web import Web
 
@@ -42,6 +47,7 @@ def check(path: str, answer: HttpResponse) -> None:
     assert answer.status_code < 500 or answer.status_code == 503, path
     for name, value in ALIKE.items():
         assert headers.get(name) == value, (path, name)
+    assert not [name for name in headers if name.lower().startswith("access-control-")], path
     assert "camera=()" in headers["Permissions-Policy"], path
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert (policy["default-src"], policy["frame-ancestors"], policy["base-uri"]) == ("'self'", "'none'", "'none'"), (
@@ -68,7 +74,7 @@ def test_every_address_says_what_its_answer_may_do(admin: User, signed_in: bool)
     for path in WALKED:
         if signed_in:
             client.force_login(admin, "apps.accounts.authentication.EmailOrUsernameBackend")
-        answer = client.get(path)
+        answer = client.get(path, headers={"Origin": "https://evil.example"})
         try:
             check(path, answer)
         finally:
@@ -133,3 +139,47 @@ def test_what_the_server_answers_by_itself_is_no_page_either(web: Web) -> None:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/app/login", "text/html; charset=utf-8"),
+        ("/user/profile", "application/problem+json"),
+        ("/health/live", "application/json"),
+        ("/static/css/sokoul.css", 'text/css; charset="utf-8"'),
+    ],
+)
+def test_an_answer_says_what_it_is(path: str, kind: str) -> None:
+    answer = Client().get(path)
+    answer.close()
+    assert answer["Content-Type"] == kind
+
+
+def test_what_somebody_is_told_is_kept_by_nobody(alice: User) -> None:
+    """The walk asks the API as a stranger: a session opens none of it."""
+    assert Api(alice).get("/user/profile")["Cache-Control"] == "no-store"
+    assert Api(alice).get("/downloads/999")["Cache-Control"] == "no-store"
+
+
+@pytest.mark.usefixtures("valkey")
+def test_the_cookies_of_a_session_are_for_no_script_and_no_foreign_page(alice: User) -> None:
+    browser = Client()
+    browser.get("/app/login")
+    browser.post("/app/login", {"username": "alice", "password": PASSWORD})
+    for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
+        assert (browser.cookies[name]["httponly"], browser.cookies[name]["samesite"]) == (True, "Lax"), name
+
+
+@pytest.mark.parametrize("path", ["/user/profile", "/health", "/app/login", "/dashboard/"])
+def test_trace_is_no_method(path: str) -> None:
+    """What it would show: the headers of the request."""
+    answer = Client().trace(path, headers={"X-Of-A-Proxy": "planted-in-transit"})
+    assert answer.status_code != 200
+    assert b"planted-in-transit" not in answer.content
+
+
+def test_of_a_parameter_that_comes_twice_the_last_counts(alice: User) -> None:
+    client = Api(alice)
+    assert client.get("/downloads?page=nonsense&page=1").status_code == 200
+    assert client.get("/downloads?page=1&page=nonsense").status_code == 400
