@@ -136,7 +136,8 @@ SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = ["apps.accounts.authentication.EmailOrUsernameBackend"]
 PASSWORD_HASHERS = ["apps.accounts.passwords.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # 20,000 of them
 ]
 PASSWORD_RESET_TIMEOUT = 900  # seconds
 LOGIN_URL = "/app/login"
@@ -231,6 +232,5 @@ STORAGES = {
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other origin reads any answer
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
-WHITENOISE_ALLOW_ALL_ORIGINS = False
 MEDIA_ROOT = ENV.data_dir.absolute() / "uploads"
 LOGGING = logs.configuration(component.NAME, ENV.log_level)

@@ -56,6 +56,7 @@ def test_one_s_own_name_in_another_case_is_not_taken(api: Clients, alice: User) 
         ({"email": "new@example.com", "current_password": "wrong"}, "current_password"),
         ({"password": "a new password"}, "current_password"),
         ({"password": "short", "current_password": PASSWORD}, "password"),
+        ({"password": "Football1", "current_password": PASSWORD}, "password"),  # one of the commonest
         ({"language": "xx"}, "language"),
         ({"role": "admin"}, "role"),
         ({"token_epoch": 3}, "token_epoch"),

@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from django.conf import settings
+
+from apps.accounts.tokens import LIFETIMES, Kind
 from tests.unit.test_test_plan import TARGET, TEST, functions_of
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +58,23 @@ def test_each_attack_has_a_test() -> None:
     for attack, _, proof in attacks:
         assert TEST.search(proof), f"{attack}: no test"
         assert proved(proof, attack), f"{attack}: {proof}"
+
+
+def test_how_long_a_sign_in_lasts_is_written_down_as_it_is() -> None:
+    page = (ROOT / "docs" / "accounts.md").read_text().partition("## How long a sign-in lasts")[2].partition("\n## ")[0]
+    units = {"minute": 60, "hour": 3600, "day": 86_400}
+    written = {
+        what: int(count) * units[unit]
+        for what, count, unit in re.findall(r"^\| an? (.+?) \| (\d+) (minute|hour|day)s?\b", page, re.MULTILINE)
+    }
+    assert written == {
+        "session of the pages": settings.SESSION_COOKIE_AGE,
+        "access token": LIFETIMES[Kind.ACCESS],
+        "refresh token": LIFETIMES[Kind.REFRESH],
+        "ticket for a socket": LIFETIMES[Kind.TICKET],
+        "code of a password reset": settings.PASSWORD_RESET_TIMEOUT,
+    }
+    assert not settings.SESSION_SAVE_EVERY_REQUEST
 
 
 def test_whoever_finds_a_weakness_is_told_how_to_report_it_in_confidence() -> None:
