@@ -174,7 +174,7 @@ def test_the_decision_as_it_is_stored() -> None:
 
 
 def test_every_sentence_can_be_filled() -> None:
-    params = {"found": 1, "wanted": 2, "word": "x", "words": "y"}
+    params = {"found": 1, "wanted": 2, "word": "x", "words": "y", "name": "z"}
     for code in SENTENCES:
         assert "{" not in Verdict(code, params).sentence()
 
