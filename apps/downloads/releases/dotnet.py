@@ -21,9 +21,7 @@ PATIENCE = 0.05
 _TAME = 2_000
 _ENDLESS = 10**9
 _WORD, _NO_WORD = r"[\p{L}\p{Mn}\p{Nd}\p{Pc}]", r"[^\p{L}\p{Mn}\p{Nd}\p{Pc}]"
-_CATEGORIES = frozenset(
-    "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp C Cc Cf Cs Co Cn".split()
-)
+_CATEGORY = re.compile("L[ultmo]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfson]?")
 _CONTROLS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ANCHORS = {"b": r"\b", "B": r"\B", "A": r"\A", "z": r"\Z", "Z": r"(?=\n?\Z)", "G": r"\G"}
 _COUNT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}", re.ASCII)
@@ -408,7 +406,7 @@ class _Reader:
         if not self._take("{"):
             raise self._no("unterminated_escape", at=begun)
         name = self._until("}", "unterminated_escape")
-        if name in _CATEGORIES:
+        if _CATEGORY.fullmatch(name):
             text = f"\\{letter}{{{name}}}"
             # To .NET a capital letter is one in any case; Python's library would take the small one too.
             return f"(?-i:{text})" if ignoring_case and name in {"Lu", "Ll", "Lt"} else text
@@ -455,7 +453,8 @@ class _Reader:
     def _class(self, ignoring_case: bool) -> str:
         """All behind the bracket, up to the one that closes it."""
         begun = self.at - 1
-        negated, first, members, apart = self._take("^"), True, "", []
+        negated, first, members = self._take("^"), True, ""
+        apart: list[str] = []
         while first or self._next() != "]":
             if self.at >= len(self.source):
                 raise self._no("unterminated_class", at=begun)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from apps.downloads.releases import dotnet
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.qualities import App, Quality, quality
+from apps.downloads.releases.tongues import ORIGINAL, UNKNOWN
 
 GIB = 1 << 30
 FLAGS = (
@@ -44,7 +45,7 @@ class Subject:
         spoken = set(self.name.languages)
         if self.original_language and (self.name.multi or not spoken):
             spoken.add(self.original_language)
-        return frozenset(spoken or {"unknown"})
+        return frozenset(spoken or {UNKNOWN})
 
     @cached_property
     def release_type(self) -> str:
@@ -162,7 +163,7 @@ class LanguageCondition(_Condition):
     except_language: bool = False
 
     def holds(self, subject: Subject, app: App) -> bool:
-        wanted = (subject.original_language or "original") if self.language == "original" else self.language
+        wanted = (subject.original_language or ORIGINAL) if self.language == ORIGINAL else self.language
         if self.except_language:
             return bool(subject.languages - {wanted})
         return wanted in subject.languages

@@ -8,8 +8,6 @@ from apps.downloads.releases.formats import ScoredFormat
 from apps.downloads.releases.qualities import known
 
 MB = 1_000_000
-# In the place of a language: the one in which the work was made.
-ORIGINAL = "original"
 
 
 class Tier(BaseModel):
@@ -35,7 +33,7 @@ class Tier(BaseModel):
 class Profile(BaseModel):
     """A quality profile. Ordered tuples name the best first; what they leave out is refused.
 
-    Sizes are megabytes (10^6 bytes) per minute of runtime. Languages are ISO 639-1 codes, or “original”.
+    Sizes are megabytes (10^6 bytes) per minute of runtime. Languages are ISO 639-1 codes, or “original”: the work's own.
 
     Where there are tiers, they decide instead of resolutions and sources; where there are formats, they decide instead of
     codec, colours and sound, and seeders and size only between equals. cutoff: the tier from which on no better one is

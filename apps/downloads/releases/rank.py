@@ -10,8 +10,9 @@ from apps.downloads.releases.formats import Score, Subject
 from apps.downloads.releases.formats import score as format_score
 from apps.downloads.releases.match import Wanted, mismatches, year_distance
 from apps.downloads.releases.name import ReleaseName
-from apps.downloads.releases.profile import MB, ORIGINAL, Profile
+from apps.downloads.releases.profile import MB, Profile
 from apps.downloads.releases.qualities import quality
+from apps.downloads.releases.tongues import ORIGINAL
 from apps.downloads.releases.verdict import Verdict
 
 # A sample is shorter than this part of the runtime.

@@ -10,35 +10,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
+from apps.downloads.releases import tongues
 from apps.downloads.releases.dotnet import Untranslatable
 from apps.downloads.releases.formats import CustomFormat, ScoredFormat
-from apps.downloads.releases.profile import ORIGINAL, Profile, Tier
+from apps.downloads.releases.profile import Profile, Tier
 from apps.downloads.releases.qualities import MODIFIERS, RESOLUTIONS, SOURCES, App, translated
 
 # The *arrs ask for no more than this by themselves; the published profiles leave sizes to another document.
 MAX_MB_PER_MINUTE = 2_000
 DEFAULT_SET = "default"
 
-# The numbers and names of languages in both applications. Of what ISO 639-1 does not tell apart, the wider one is taken.
-_LANGUAGES: Mapping[int, tuple[str, str]] = dict(
-    enumerate(
-        (
-            ("Unknown", "unknown"), ("English", "en"), ("French", "fr"), ("Spanish", "es"), ("German", "de"),
-            ("Italian", "it"), ("Danish", "da"), ("Dutch", "nl"), ("Japanese", "ja"), ("Icelandic", "is"),
-            ("Chinese", "zh"), ("Russian", "ru"), ("Polish", "pl"), ("Vietnamese", "vi"), ("Swedish", "sv"),
-            ("Norwegian", "no"), ("Finnish", "fi"), ("Turkish", "tr"), ("Portuguese", "pt"), ("Flemish", "nl"),
-            ("Greek", "el"), ("Korean", "ko"), ("Hungarian", "hu"), ("Hebrew", "he"), ("Lithuanian", "lt"),
-            ("Czech", "cs"),
-        )
-    )
-)  # fmt: skip
-_LATER: Mapping[App, tuple[str, ...]] = {
-    # From 26 on the applications count differently.
-    "radarr": tuple(
-        "hi ro th bg pt ar uk fa bn sk lv es ca hr sr bs et ta id te mk sl ml kn sq af mr tl ur rm mn ka".split()
-    ),
-    "sonarr": tuple("ar hi bg ml uk sk th pt es ro lv fa ca hr sr bs et ta id mk sl az uz ms ur rm mn ka".split()),
-}
 _FLAGS: Mapping[App, Mapping[int, str]] = {
     "radarr": {
         1: "freeleech", 2: "halfleech", 4: "double_upload", 8: "golden", 16: "approved", 32: "internal", 64: "internal",
@@ -118,14 +99,14 @@ class _Profile(_Document):
     trash_id: str = ""
     name: StrictStr
     trash_score_set: str = DEFAULT_SET
-    upgradeAllowed: bool = True  # noqa: N815
+    upgradeAllowed: bool = True
     cutoff: StrictStr
-    minFormatScore: StrictInt = 0  # noqa: N815
-    cutoffFormatScore: StrictInt = 10_000  # noqa: N815
-    minUpgradeFormatScore: StrictInt = 1  # noqa: N815
+    minFormatScore: StrictInt = 0
+    cutoffFormatScore: StrictInt = 10_000
+    minUpgradeFormatScore: StrictInt = 1
     language: str = "Any"
     items: tuple[_Item, ...]
-    formatItems: dict[str, StrictStr] = Field(default_factory=dict)  # noqa: N815
+    formatItems: dict[str, StrictStr] = Field(default_factory=dict)
 
 
 def read_format(document: object, app: App) -> PublishedFormat:
@@ -200,11 +181,6 @@ def _named(what: str, names: Mapping[int, str], value: object) -> str:
     return names[number]
 
 
-def _languages(app: App) -> Mapping[int, str]:
-    first = {number: code for number, (_, code) in _LANGUAGES.items()}
-    return first | dict(enumerate(_LATER[app], 26)) | {-1: "any", -2: ORIGINAL}
-
-
 def _text(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
     return {"pattern": fields.get("value")}
 
@@ -218,9 +194,7 @@ def _source(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
 
 
 def _resolution(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
-    return {
-        "resolution": int(_named("resolution", {lines: str(lines) for lines in RESOLUTIONS}, fields.get("value")))
-    }
+    return {"resolution": int(_named("resolution", {lines: str(lines) for lines in RESOLUTIONS}, fields.get("value")))}
 
 
 def _modifier(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
@@ -228,7 +202,7 @@ def _modifier(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
 
 
 def _spoken(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
-    language = _named("language", _languages(app), fields.get("value"))
+    language = _named("language", tongues.BY_NUMBER[app], fields.get("value"))
     return {"language": language, "except_language": bool(fields.get("exceptLanguage", False))}
 
 
@@ -268,19 +242,7 @@ def _tier(item: _Item, app: App) -> Tier:
 
 def _language(name: str) -> dict[str, Any]:
     """What the profile's language asks of releases: “Any” nothing."""
-    if name == "Any":
-        return {}
-    codes = {known: code for known, code in _LANGUAGES.values()} | {"Original": ORIGINAL} | _NAMES
-    if name not in codes:
+    if name not in tongues.BY_NAME:
         raise Refused("unknown_value", f"There is no language called {name!r}.")
-    return {"languages": (codes[name],), "language_required": True}
-
-
-_NAMES = {
-    "Hindi": "hi", "Romanian": "ro", "Thai": "th", "Bulgarian": "bg", "Portuguese (Brazil)": "pt", "Arabic": "ar",
-    "Ukrainian": "uk", "Persian": "fa", "Bengali": "bn", "Slovak": "sk", "Latvian": "lv", "Spanish (Latino)": "es",
-    "Catalan": "ca", "Croatian": "hr", "Serbian": "sr", "Bosnian": "bs", "Estonian": "et", "Tamil": "ta",
-    "Indonesian": "id", "Telugu": "te", "Macedonian": "mk", "Slovenian": "sl", "Malayalam": "ml", "Kannada": "kn",
-    "Albanian": "sq", "Afrikaans": "af", "Marathi": "mr", "Tagalog": "tl", "Urdu": "ur", "Romansh": "rm",
-    "Mongolian": "mn", "Georgian": "ka",
-}  # fmt: skip
+    code = tongues.BY_NAME[name]
+    return {} if code == tongues.ANY else {"languages": (code,), "language_required": True}
