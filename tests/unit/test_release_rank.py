@@ -216,7 +216,8 @@ def test_tiers_decide_instead_of_resolutions_and_sources() -> None:
     assert refused(judge("Lamp.2019.720p.BluRay-G", tiers=TIERS)) == ["quality_unwanted"]
     assert refused(judge("Lamp.2019.480p.WEB-DL-G", tiers=TIERS)) == ["quality_unwanted"]
     assert refused(judge("Lamp.2019.HDCAM.x264-G", tiers=TIERS)) == ["cam"]
-    best, disc, web = (score(judge(f"Lamp.2019.{kind}-G", tiers=TIERS)) for kind in ("2160p.WEB-DL", "1080p.BluRay", "1080p.WEB-DL"))  # fmt: skip
+    kinds = ("2160p.WEB-DL", "1080p.BluRay", "1080p.WEB-DL")
+    best, disc, web = (score(judge(f"Lamp.2019.{kind}-G", tiers=TIERS)) for kind in kinds)
     assert best > disc == web
     codes = [reason.code for reason in judge(GOOD, tiers=TIERS).reasons]
     assert "quality" in codes
