@@ -4,6 +4,8 @@ import logging
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from apps.downloads.releases.dotnet import MAX_LENGTH, REASONS, Pattern, Untranslatable, translate
 
@@ -194,3 +196,21 @@ def test_how_many_ways_a_pattern_can_be_tried(pattern: str, ways: int) -> None:
 @pytest.mark.parametrize("pattern", [r"(a+)+", r"a*b*", r"(a|a)" * 30, r"(\w+\.){0,3}x"])
 def test_what_may_go_astray_is_searched_against_the_clock(pattern: str) -> None:
     assert translate(pattern)[1] > 2_000
+
+
+PIECES = (
+    "a", "B", "(", "(?:", "(?=", "(?<=", "(?<!", "(?>", "(?<n>", "(?i)", "(?-i)", "(?x)", "(?s:", ")", "[", "[^", "]", "-",
+    "-[", "|", "*", "+", "?", "{2}", "{1,3}", "{,2}", "{", r"\w", r"\W", r"\b", r"\1", r"\k<n>", r"\p{Lu}", r"\Z", ".", "^", "$",
+    " ", "#", "(?#c)", "(?(n)", "&&", "||", "é", "\\", "[:",
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_any_pattern_is_taken_or_refused(pattern: str) -> None:
+    try:
+        taken = Pattern(pattern)
+    except Untranslatable as refusal:
+        assert refusal.code in REASONS
+    else:
+        assert taken.found("aB-\n [é] &&") in {True, False, None}
