@@ -70,7 +70,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
                     identity = await self._admit(query)
                     first = await self._enter(query.get("last_event_id"))
             except PermanentError as error:
-                await self._refuse(error.status, error.message, error.code, error.extra.get("retry_after", 5))
+                await self._refuse(error.status, error.message, error.code, error.retry_after or 5)
             except (DatabaseError, InterfaceError, TimeoutError):
                 await self._refuse(503, "The database does not answer. Try again shortly.", "database")
             own_id = (b"x-request-id", request_id.current().encode())
@@ -121,7 +121,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         if self._heal_again:
             self.heal()
 
-    async def _refuse(self, status: int, detail: str, code: str, retry_after: int = 5) -> NoReturn:
+    async def _refuse(self, status: int, detail: str, code: str, retry_after: float = 5) -> NoReturn:
         """An HTTP answer where the server can give one, else the 403 that a refused handshake always is; ends the consumer."""
         await self._leave()
         if "websocket.http.response" in (self.scope.get("extensions") or {}):
@@ -131,7 +131,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
                 "content-length": str(len(body)),
                 "x-request-id": request_id.current(),
                 **({"www-authenticate": 'Bearer realm="sokoul"'} if status == 401 else {}),
-                **({"retry-after": str(retry_after)} if status in {429, 503} else {}),
+                **({"retry-after": str(round(retry_after))} if status in {429, 503} else {}),
             }
             pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
             start: Any = {"type": "websocket.http.response.start", "status": status, "headers": pairs}

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from apps.downloads.releases.formats import CustomFormat, ScoredFormat
 from apps.downloads.releases.match import Wanted
 from apps.downloads.releases.parse import parse
-from apps.downloads.releases.profile import Profile
+from apps.downloads.releases.profile import Profile, Tier
 from apps.downloads.releases.rank import Decision, Offer, decide, is_sample, order
 from apps.downloads.releases.verdict import SENTENCES, Verdict
 
@@ -174,7 +175,7 @@ def test_the_decision_as_it_is_stored() -> None:
 
 
 def test_every_sentence_can_be_filled() -> None:
-    params = {"found": 1, "wanted": 2, "word": "x", "words": "y"}
+    params = {"found": 1, "wanted": 2, "word": "x", "words": "y", "name": "z"}
     for code in SENTENCES:
         assert "{" not in Verdict(code, params).sentence()
 
@@ -184,3 +185,119 @@ def test_a_profile_refuses_what_it_does_not_know() -> None:
         Profile(min_seeders=-1)
     with pytest.raises(ValidationError):
         Profile.model_validate({"resolution": "1080p"})
+
+
+TIERS = (
+    Tier(name="2160p", qualities=("Bluray-2160p", "WEBDL-2160p")),
+    Tier(name="1080p", qualities=("Bluray-1080p", "WEBDL-1080p")),
+    Tier(name="720p", qualities=("Bluray-720p",), allowed=False),
+)
+
+
+def scored(word: str, points: int, **more: Any) -> ScoredFormat:
+    condition = {"kind": "release_title", "pattern": word, **more}
+    return ScoredFormat(format=CustomFormat.model_validate({"name": word, "conditions": [condition]}), score=points)
+
+
+def test_a_profile_with_nothing_of_tiers_and_formats_is_as_it_was() -> None:
+    plain, empty = judge(GOOD), judge(GOOD, tiers=(), formats=(), minimum_format_score=99)
+    assert plain == empty
+    assert [(reason.code, reason.points) for reason in plain.reasons] == [
+        ("resolution", 7000),
+        ("source", 320),
+        ("codec", 60),
+        ("seeders", 57),
+        ("size", 50),
+    ]
+
+
+def test_tiers_decide_instead_of_resolutions_and_sources() -> None:
+    assert refused(judge("Lamp.2019.1080p.WEB-DL-G", tiers=TIERS, resolutions=(), sources=())) == []
+    assert refused(judge("Lamp.2019.720p.BluRay-G", tiers=TIERS)) == ["quality_unwanted"]
+    assert refused(judge("Lamp.2019.480p.WEB-DL-G", tiers=TIERS)) == ["quality_unwanted"]
+    assert refused(judge("Lamp.2019.HDCAM.x264-G", tiers=TIERS)) == ["cam"]
+    kinds = ("2160p.WEB-DL", "1080p.BluRay", "1080p.WEB-DL")
+    best, disc, web = (score(judge(f"Lamp.2019.{kind}-G", tiers=TIERS)) for kind in kinds)
+    assert best > disc == web
+    codes = [reason.code for reason in judge(GOOD, tiers=TIERS).reasons]
+    assert "quality" in codes
+    assert not {"resolution", "source"} & set(codes)
+
+
+def test_formats_give_their_points_and_no_number_of_them_outweighs_a_tier() -> None:
+    formats = (scored("x264", 40_000), scored("grp", 5), scored("av1", 7))
+    found = judge(GOOD, formats=formats, tiers=TIERS)
+    told = [(reason.params["name"], reason.points) for reason in found.reasons if reason.code == "format"]
+    assert told == [("x264", 40_000), ("grp", 5)]
+    assert found.score == sum(reason.points for reason in found.reasons)
+    assert score(judge("Lamp.2019.2160p.WEB-DL.H265-G", formats=formats, tiers=TIERS)) > score(found)
+
+
+def test_with_formats_seeders_size_and_sound_are_worth_nothing_in_themselves() -> None:
+    formats = (scored("atmos", 1), scored("grp", 0))
+    plain, busy = judge(GOOD, formats=formats, seeders=1), judge(GOOD, GB, formats=formats, seeders=5000)
+    assert score(plain) == score(busy)
+    assert {reason.code: reason.points for reason in busy.reasons} == {
+        "resolution": 7000, "source": 320, "format": 0, "seeders": 0, "size": 0
+    }  # fmt: skip
+    assert score(judge("Lamp.2019.1080p.BluRay.Atmos.x264-GRP", formats=formats)) == score(plain) + 1
+
+
+def test_a_format_score_below_the_minimum_is_refused() -> None:
+    formats = (scored("x264", -10), scored("grp", 4))
+    assert refused(judge(GOOD, formats=formats)) == ["format_score_too_low"]
+    assert refused(judge(GOOD, formats=formats, minimum_format_score=-6)) == []
+    assert "-6" in judge(GOOD, formats=formats).rejections[0].sentence()
+
+
+def test_formats_see_the_size_the_flags_and_the_original_language() -> None:
+    conditions: list[dict[str, Any]] = [
+        {"kind": "size", "minimum": 5, "maximum": 6},
+        {"kind": "indexer_flag", "flag": "internal"},
+        {"kind": "language", "language": "original"},
+    ]
+    made = ScoredFormat(format=CustomFormat.model_validate({"name": "All", "conditions": conditions}), score=9)
+    wanted = Wanted("movie", "Lamp", year=2019, runtime=100, original_language="fr")
+    profile = Profile(formats=(made,))
+    name = parse("Lamp.2019.FRENCH.1080p.BluRay-G")
+    found = decide(wanted, name, 6 * GB, 5, profile, frozenset({"internal"}))
+    assert [reason.code for reason in found.reasons].count("format") == 1
+    assert "format" not in [reason.code for reason in decide(wanted, name, 6 * GB, 5, profile).reasons]
+
+
+def test_a_format_that_takes_too_long_is_told_and_worth_nothing() -> None:
+    name = "Lamp.2019.1080p.BluRay." + "x" * 200
+    found = judge(name, formats=(scored("(?:x+x+)+y?z", 50), scored("lamp|bluray", 3)))
+    assert [reason.code for reason in found.reasons if reason.code.startswith("format")] == ["format", "format_failed"]
+
+
+def test_the_original_language_can_be_wanted() -> None:
+    def judged(name: str, original: str | None) -> list[str]:
+        wanted = Wanted("movie", "Lamp", year=2019, runtime=100, original_language=original)
+        return refused(judge(name, wanted=wanted, languages=("original",), language_required=True))
+
+    french = "Lamp.2019.FRENCH.1080p.BluRay-G"
+    assert judged(french, "fr") == []
+    assert judged(french, "ja") == ["wrong_language"]
+    assert judged(french, None) == []
+
+
+def test_corrections_can_be_left_to_formats() -> None:
+    proper = "Lamp.2019.1080p.BluRay.PROPER.x264-GRP"
+    assert score(judge(proper)) == score(judge(GOOD)) + 15
+    assert score(judge(proper, prefer_propers=False)) == score(judge(GOOD))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"tiers": [{"name": "a", "qualities": ["Hologram"]}]},
+        {"tiers": [{"name": "a", "qualities": []}]},
+        {"tiers": [{"name": "a", "qualities": ["DVD"]}, {"name": "b", "qualities": ["DVD"]}]},
+        {"tiers": [{"name": "a", "qualities": ["DVD"], "allowed": False}]},
+        {"tiers": [{"name": "a", "qualities": ["DVD"]}], "cutoff": "b"},
+    ],
+)
+def test_tiers_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Profile.model_validate(settings)

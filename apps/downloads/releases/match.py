@@ -43,6 +43,7 @@ class Wanted:
 
     countries: ISO 3166 codes of origin, to tell "Some Series US" from "Some Series UK".
     absolute_episode, air_date: other ways by which the same episode is named.
+    original_language: ISO 639-1, of the work.
     """
 
     kind: Literal["movie", "tv"]
@@ -55,6 +56,7 @@ class Wanted:
     countries: tuple[str, ...] = ()
     absolute_episode: int | None = None
     air_date: date | None = None
+    original_language: str | None = None
 
 
 def mismatches(wanted: Wanted, release: ReleaseName) -> list[Verdict]:

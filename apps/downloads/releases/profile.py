@@ -1,14 +1,44 @@
 """Quality profiles: what a person wants of a release besides being the right one."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from apps.downloads.releases.formats import ScoredFormat
+from apps.downloads.releases.qualities import known
 
 MB = 1_000_000
+
+
+class Tier(BaseModel):
+    """Qualities that are as good as each other, by their names in releases.qualities.
+
+    One that is not allowed only has its place, for a file that is of it already.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100)
+    qualities: tuple[str, ...] = Field(min_length=1)
+    allowed: bool = True
+
+    @field_validator("qualities")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if not known(name)]:
+            raise ValueError(f"No quality is called {', '.join(unknown)}.")
+        return names
 
 
 class Profile(BaseModel):
     """A quality profile. Ordered tuples name the best first; what they leave out is refused.
 
-    Sizes are megabytes (10^6 bytes) per minute of runtime. Languages are ISO 639-1 codes.
+    Sizes are megabytes (10^6 bytes) per minute of runtime. Languages are ISO 639-1 codes, or “original”: the work's own.
+
+    Where there are tiers, they decide instead of resolutions and sources; where there are formats, they decide instead of
+    codec, colours and sound, and seeders and size only between equals. cutoff: the tier from which on no better one is
+    looked for, the best where it is None; the same is cutoff_format_score for formats. prefer_propers: whether a
+    corrected release of the same quality is better in itself; else only formats say so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,3 +57,42 @@ class Profile(BaseModel):
     blocked_words: tuple[str, ...] = ()
     required_words: tuple[str, ...] = ()
     preferred_words: dict[str, int] = Field(default_factory=dict)
+    tiers: tuple[Tier, ...] = ()
+    cutoff: str | None = None
+    upgrades: bool = True
+    formats: tuple[ScoredFormat, ...] = ()
+    minimum_format_score: int = 0
+    cutoff_format_score: int = 10_000
+    minimum_upgrade_score: int = Field(default=1, ge=0)
+    prefer_propers: bool = True
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Profile":
+        names = [name for tier in self.tiers for name in tier.qualities]
+        if len(set(names)) < len(names):
+            raise ValueError("A quality can be in one tier only.")
+        if self.tiers and not any(tier.allowed for tier in self.tiers):
+            raise ValueError("At least one tier has to be allowed.")
+        if self.cutoff is not None and self.cutoff not in [tier.name for tier in self.tiers if tier.allowed]:
+            raise ValueError("The cutoff has to be an allowed tier.")
+        return self
+
+    def tier(self, quality: str) -> Tier | None:
+        return self._by_quality.get(quality, (None, 0))[0]
+
+    def place(self, quality: str) -> int:
+        """How good a quality is: from 1, more is better; 0 where no tier has it."""
+        return self._by_quality.get(quality, (None, 0))[1]
+
+    @cached_property
+    def cutoff_place(self) -> int:
+        """From which place on no better quality is looked for."""
+        if not self.upgrades:
+            return 0
+        allowed = [tier for tier in self.tiers if tier.allowed and self.cutoff in {None, tier.name}]
+        return self.place(allowed[0].qualities[0]) if allowed else 0
+
+    @cached_property
+    def _by_quality(self) -> dict[str, tuple[Tier | None, int]]:
+        places = enumerate(reversed(self.tiers), 1)
+        return {name: (tier, place) for place, tier in places for name in tier.qualities}

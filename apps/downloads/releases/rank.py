@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from apps.downloads.releases.formats import Score, Subject
+from apps.downloads.releases.formats import score as format_score
 from apps.downloads.releases.match import Wanted, mismatches, year_distance
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.profile import MB, Profile
+from apps.downloads.releases.qualities import quality
+from apps.downloads.releases.tongues import ORIGINAL
 from apps.downloads.releases.verdict import Verdict
 
 # A sample is shorter than this part of the runtime.
@@ -24,6 +28,8 @@ _THEATRE = {
 }
 # Points for each place in the profile's order. One of resolution outweighs everything else but preferred words.
 _RESOLUTION, _SOURCE, _CODEC, _LANGUAGE = 1000, 40, 20, 50
+# One place of a tier outweighs all custom formats together: published ones give tens of thousands at most.
+_TIER = 1_000_000
 _AUDIO = {"Atmos": 30, "TrueHD": 25, "DTS-HD MA": 25, "DTS:X": 25, "FLAC": 15, "DDP": 15, "DTS": 10, "DD": 10, "AAC": 5}
 _SEEDERS_TOP, _SIZE_TOP = 100, 50
 
@@ -54,14 +60,28 @@ class Decision:
         }
 
 
-def decide(wanted: Wanted, name: ReleaseName, size: int, seeders: int | None, profile: Profile) -> Decision:
+def decide(
+    wanted: Wanted,
+    name: ReleaseName,
+    size: int,
+    seeders: int | None,
+    profile: Profile,
+    flags: frozenset[str] = frozenset(),
+) -> Decision:
     """Judge one release: size in bytes, 0 where unknown; seeders None where the indexer does not tell.
 
-    The same arguments always give the same decision.
+    flags: what the indexer says of it, of formats.FLAGS. The same arguments always give the same decision, unless a
+    custom format takes too long.
     """
     rate = mb_per_minute(wanted, name, size)
-    rejections = (*mismatches(wanted, name), *_refusals(name, rate, seeders, profile))
-    reasons = tuple(_points(wanted, name, rate, seeders, profile))
+    formats = format_score(Subject(name, size, flags, wanted.original_language, wanted.year), profile.formats)
+    languages = _languages(wanted, profile)
+    rejections = (
+        *mismatches(wanted, name),
+        *_refusals(name, rate, seeders, profile, languages),
+        *_format_refusals(formats, profile),
+    )
+    reasons = (*_points(wanted, name, rate, seeders, profile, languages), *_format_points(formats))
     score = None if rejections else sum(reason.points for reason in reasons)
     return Decision(score=score, reasons=reasons, rejections=rejections)
 
@@ -83,25 +103,46 @@ def mb_per_minute(wanted: Wanted, name: ReleaseName, size: int) -> float | None:
     return size / MB / (wanted.runtime * max(1, len(name.episodes)))
 
 
-def _refusals(name: ReleaseName, rate: float | None, seeders: int | None, profile: Profile) -> Iterable[Verdict]:
-    yield from _source_refusals(name, profile)
-    if name.resolution is not None and name.resolution not in profile.resolutions:
+def _languages(wanted: Wanted, profile: Profile) -> tuple[str, ...]:
+    """Those of the profile, with the work's own in the place of “original”; without it where it is not known."""
+    spoken = (wanted.original_language if code == ORIGINAL else code for code in profile.languages)
+    return tuple(dict.fromkeys(code for code in spoken if code is not None))
+
+
+def _refusals(
+    name: ReleaseName, rate: float | None, seeders: int | None, profile: Profile, languages: tuple[str, ...]
+) -> Iterable[Verdict]:
+    yield from _tier_refusals(name, profile) if profile.tiers else _source_refusals(name, profile)
+    if not profile.tiers and name.resolution is not None and name.resolution not in profile.resolutions:
         yield Verdict("resolution_unwanted", {"found": name.resolution})
     if name.sample:
         yield Verdict("sample")
     yield from _word_refusals(name.raw, profile)
-    yield from _language_refusals(name, profile)
+    yield from _language_refusals(name, profile, languages)
     yield from _size_refusals(rate, profile)
     if seeders is not None and seeders < profile.min_seeders:
         yield Verdict("too_few_seeders", {"found": seeders, "wanted": profile.min_seeders})
 
 
-def _tier(name: ReleaseName) -> str | None:
+def _tier_refusals(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
+    found = quality(name).name
+    tier = profile.tier(found)
+    if tier is None or not tier.allowed:
+        code = _THEATRE.get(name.source or "")
+        yield Verdict(code) if code else Verdict("quality_unwanted", {"found": found})
+
+
+def _format_refusals(formats: Score, profile: Profile) -> Iterable[Verdict]:
+    if profile.formats and formats.total < profile.minimum_format_score:
+        yield Verdict("format_score_too_low", {"found": formats.total, "wanted": profile.minimum_format_score})
+
+
+def _origin(name: ReleaseName) -> str | None:
     return "Remux" if name.remux else name.source
 
 
 def _source_refusals(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
-    source = _tier(name)
+    source = _origin(name)
     if source is None or source in profile.sources:
         return
     code = _THEATRE.get(source)
@@ -123,11 +164,13 @@ def _word_refusals(title: str, profile: Profile) -> Iterable[Verdict]:
         yield Verdict("missing_word", {"words": ", ".join(profile.required_words)})
 
 
-def _language_refusals(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
-    if not profile.language_required or name.multi or not name.languages:
+def _language_refusals(name: ReleaseName, profile: Profile, languages: tuple[str, ...]) -> Iterable[Verdict]:
+    # Where only the work's own is wanted and nobody knows it, nothing can be wrong.
+    unknown = bool(profile.languages) and not languages
+    if not profile.language_required or name.multi or not name.languages or unknown:
         return
-    if not set(name.languages) & set(profile.languages):
-        yield Verdict("wrong_language", {"found": ", ".join(name.languages), "wanted": ", ".join(profile.languages)})
+    if not set(name.languages) & set(languages):
+        yield Verdict("wrong_language", {"found": ", ".join(name.languages), "wanted": ", ".join(languages)})
 
 
 def _size_refusals(rate: float | None, profile: Profile) -> Iterable[Verdict]:
@@ -140,19 +183,41 @@ def _size_refusals(rate: float | None, profile: Profile) -> Iterable[Verdict]:
 
 
 def _points(
-    wanted: Wanted, name: ReleaseName, rate: float | None, seeders: int | None, profile: Profile
+    wanted: Wanted,
+    name: ReleaseName,
+    rate: float | None,
+    seeders: int | None,
+    profile: Profile,
+    languages: tuple[str, ...],
 ) -> Iterable[Verdict]:
-    yield from _placed(_told("resolution", name), name.resolution, profile.resolutions, _RESOLUTION)
-    yield from _placed(_told("source", name), _tier(name), profile.sources, _SOURCE)
-    yield from _placed("codec", name.codec, profile.codecs, _CODEC)
-    spoken = next((code for code in profile.languages if code in name.languages), None)
-    yield from _placed("language", spoken, profile.languages, _LANGUAGE)
+    yield from _quality_points(name, profile)
+    spoken = next((code for code in languages if code in name.languages), None)
+    yield from _placed("language", spoken, languages, _LANGUAGE)
     yield from _extras(name, profile)
     yield from _year_points(wanted, name)
     for word, points in profile.preferred_words.items():
         if _word(word).search(name.raw):
             yield Verdict("preferred_word", {"word": word}, points)
     yield from _offer_points(rate, seeders, profile)
+
+
+def _quality_points(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
+    if profile.tiers:
+        found = quality(name).name
+        assumed = "_assumed" if {"source", "resolution"} & set(name.assumed) else ""
+        yield Verdict(f"quality{assumed}", {"found": found}, _TIER * profile.place(found))
+    else:
+        yield from _placed(_told("resolution", name), name.resolution, profile.resolutions, _RESOLUTION)
+        yield from _placed(_told("source", name), _origin(name), profile.sources, _SOURCE)
+    if not profile.formats:
+        yield from _placed("codec", name.codec, profile.codecs, _CODEC)
+
+
+def _format_points(formats: Score) -> Iterable[Verdict]:
+    for scored in formats.formats:
+        yield Verdict("format", {"name": scored.format.name}, scored.score)
+    for name in formats.failed:
+        yield Verdict("format_failed", {"name": name})
 
 
 def _told(code: str, name: ReleaseName) -> str:
@@ -166,12 +231,12 @@ def _placed(code: str, value: str | None, places: tuple[str, ...], step: int) ->
 
 
 def _extras(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
-    if profile.hdr_preferred and name.hdr and name.hdr != ("SDR",):
+    if not profile.formats and profile.hdr_preferred and name.hdr and name.hdr != ("SDR",):
         yield Verdict("hdr", {"found": ", ".join(name.hdr)}, 30)
-    if name.audio:
+    if not profile.formats and name.audio:
         best = max(_AUDIO.get(kind, 0) for kind in name.audio)
         yield Verdict("audio", {"found": ", ".join(name.audio)}, best)
-    if name.proper or name.repack or name.real:
+    if profile.prefer_propers and (name.proper or name.repack or name.real):
         kinds = [kind for kind in ("proper", "repack", "real") if getattr(name, kind)]
         yield Verdict("proper", {"found": ", ".join(kinds)}, 15 * len(kinds))
     if name.hardcoded:
@@ -188,11 +253,13 @@ def _year_points(wanted: Wanted, name: ReleaseName) -> Iterable[Verdict]:
 
 
 def _offer_points(rate: float | None, seeders: int | None, profile: Profile) -> Iterable[Verdict]:
+    """Told without points where there are formats: a point of those is worth more than any number of seeders."""
+    weight = 0 if profile.formats else 1
     if seeders is not None:
         # Each doubling of seeders helps the same: 1 to 2 matters as much as 500 to 1000.
         points = min(_SEEDERS_TOP, round(10 * math.log2(1 + max(0, seeders))))
-        yield Verdict("seeders", {"found": seeders}, points)
+        yield Verdict("seeders", {"found": seeders}, weight * points)
     if rate is not None:
         away = abs(math.log2(rate / profile.preferred_mb_per_minute))
         found = {"found": round(rate, 1), "wanted": profile.preferred_mb_per_minute}
-        yield Verdict("size", found, max(0, round(_SIZE_TOP - 15 * away)))
+        yield Verdict("size", found, weight * max(0, round(_SIZE_TOP - 15 * away)))

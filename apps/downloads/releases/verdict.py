@@ -25,6 +25,8 @@ SENTENCES: Mapping[str, str] = {
     "too_small": "It has {found} MB a minute, at least {wanted} are wanted.",
     "too_large": "It has {found} MB a minute, at most {wanted} are wanted.",
     "too_few_seeders": "It has {found} seeders, at least {wanted} are wanted.",
+    "quality_unwanted": "Its quality, {found}, is not wanted by the profile.",
+    "format_score_too_low": "Its formats are worth {found} points, at least {wanted} are wanted.",
     # How good it is, points.
     "resolution": "Resolution {found}.",
     "source": "Source {found}.",
@@ -39,8 +41,18 @@ SENTENCES: Mapping[str, str] = {
     "preferred_word": "Its name has the preferred word “{word}”.",
     "seeders": "{found} seeders.",
     "size": "{found} MB a minute; about {wanted} are preferred.",
+    "quality": "Quality {found}.",
+    "quality_assumed": "Quality {found}, as is usual where the name tells less.",
+    "format": "Custom format “{name}”.",
+    "format_failed": "Whether it is of the custom format “{name}” could not be told: the search took too long.",
     "year_missing": "The name gives no year.",
     "year_near": "The year is {found} instead of {wanted}.",
+    # Whether it is better than what is there (upgrade).
+    "upgrades_not_allowed": "It would be better, but the profile asks for no upgrades.",
+    "cutoff_met": "What is there, {found}, is as good as the profile asks for: {wanted}.",
+    "not_an_upgrade": "It is no better than what is there: {found} against {wanted}.",
+    "upgrade_too_small": "It is worth {found} points more than what is there, at least {wanted} are wanted.",
+    "other_group": "It corrects a release of {found}; what is there is of {wanted}.",
 }
 
 
