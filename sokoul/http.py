@@ -360,6 +360,8 @@ def _build(
             target = target.copy_merge_params(dict(params))
         if target.scheme not in ("http", "https") or not target.host:
             raise httpx.UnsupportedProtocol("")
+        if target.port is not None and not 0 < target.port < 2**16:
+            raise httpx.InvalidURL("")
         call = httpx.Request(method, target, headers=dict(headers or {}), json=json, content=content)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError, TypeError):
         raise _permanent(f"The address of {service} is not a usable http or https address.", "address") from None

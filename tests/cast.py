@@ -45,7 +45,7 @@ class Api:
 
     def __init__(self, user: User | None) -> None:
         self.client = Client(raise_request_exception=False)
-        self.token = families.start(user).access if user else None
+        self.token = families.start(User.objects.get(pk=user.pk)).access if user else None
 
     def request(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, **query: Any

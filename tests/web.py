@@ -87,7 +87,7 @@ class Web:
 
 
 def token_of(user: User) -> str:
-    return families.start(user).access
+    return families.start(User.objects.get(pk=user.pk)).access
 
 
 class Feed:

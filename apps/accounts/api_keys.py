@@ -56,7 +56,7 @@ def create(user: User, name: str, expires_at: datetime | None = None) -> NewKey:
     if expires_at is not None and expires_at <= timezone.now():
         raise _refused("expires_at", _("This is over already. Choose a time to come."))
     with transaction.atomic():
-        row.user = families.locked(user.pk)
+        row.user = families.held(user)
         if of_user(user.pk).count() >= MOST:
             raise conflict(_("You have %(most)d keys, and no more can be. Delete one first.") % {"most": MOST})
         row.save()

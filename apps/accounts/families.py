@@ -31,10 +31,22 @@ def locked(user_id: int) -> User:
     return user
 
 
+def held(user: User) -> User:
+    """As `locked`, for what `user` was allowed before the row was held: 401 where their sign-ins have ended since it was read.
+
+    A password takes its time to be looked at, and a token is believed for a moment longer in another process: nobody may make
+    a way in by one that a new password, or a second factor, has just shut.
+    """
+    owner = locked(user.pk)
+    if owner.token_epoch != user.token_epoch:
+        raise unauthenticated()
+    return owner
+
+
 def start(user: User) -> Pair:
-    """The first pair of a new family, for somebody who has just proved who they are."""
+    """The first pair of a new family, for somebody who has just proved who they are; `user` as it was then."""
     with transaction.atomic():
-        owner = locked(user.pk)
+        owner = held(user)
         RefreshToken.objects.filter(user=owner, expires_at__lt=timezone.now()).delete()
         return _issue(owner, uuid.uuid4())
 

@@ -132,7 +132,7 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
         check_new(changes["password"], user)
         changes["password"] = make_password(changes["password"])
     with _valid(), transaction.atomic():
-        user = families.locked(user.pk)
+        user = families.held(user)
         before = {name: getattr(user, name) for name in changes if name != "password"}
         _change(user, changes)
         if "email" in changes:
@@ -160,7 +160,7 @@ def delete(user: User) -> None:
     """The account and everything of its owner, their picture too; the audit trail stays. Hunters notice that its downloads are gone."""
     user_id = user.pk
     with transaction.atomic():
-        owner = families.locked(user_id)
+        owner = families.held(user)
         transaction.on_commit(partial(avatars.remove, owner.avatar))
         owner.delete()
         audit.record("user.deleted", user.username, user)

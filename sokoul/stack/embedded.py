@@ -25,6 +25,8 @@ from sokoul.stack.processes import die_with_parent, free_port, is_free, kill_lef
 
 ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 _POLL = 0.02
+# A statement that was refused holds what was to be written, hashes of passwords too; its detail names addresses of people.
+DISCREET = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
 
 
 class ServerError(Exception):
@@ -186,6 +188,7 @@ class Postgres(Server):
             "jit": "off",  # costs more than it saves on short queries
             "timezone": "UTC",
             "log_timezone": "UTC",
+            **DISCREET,
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -356,6 +356,7 @@ def test_what_ends_a_sign_in_ends_it_at_once_in_this_process(
         lambda pair: services.delete(alice),
     ]
     for ending in endings:
+        alice.refresh_from_db()
         pair = families.start(alice)
         monkeypatch.setattr(identity, "KEEP_SECONDS", 3600.0)
         assert with_token(api, pair.access).get("/user/profile").status_code == 200

@@ -76,6 +76,14 @@ def test_no_decoration_hides_the_host(serve: Serve, url: str) -> None:
     assert server.requests == []
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "4294967376"])
+def test_a_port_that_cannot_be_is_no_address(port: str) -> None:
+    """Before anybody connects: Python would take it for a fault of ours."""
+    with pytest.raises(PermanentError) as error:
+        http.request("GET", f"http://127.0.0.1:{port}/", service="Hook", trusted=["127.0.0.1"])
+    assert error.value.code == "address"
+
+
 SCHEMES = ("file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1:6379/_INFO", "dict://127.0.0.1:6379/INFO", "data:,x",
            "javascript:alert(1)", "unix:///run/x.sock", "ldap://127.0.0.1/", "http+unix://%2Frun%2Fx/", "jar:http://x!/", "")  # fmt: skip
 

@@ -98,7 +98,7 @@ def link(user: User, claims: Claims) -> None:
     """This person of the provider opens `user`'s account from now on. 409 where they open another, or another opens it."""
     try:
         with transaction.atomic():
-            owner = families.locked(user.pk)
+            owner = families.held(user)
             _link(owner, claims)
             push.notify(owner.pk, "oidc_linked", lambda: _linked(claims))
             audit.record("oidc.linked", owner.username, owner, **_facts(claims))
@@ -126,7 +126,7 @@ def _linked(claims: Claims) -> str:
 def unlink(user: User) -> None:
     """The provider opens this account no more. 404 where it does not, 409 where nothing else would."""
     with transaction.atomic():
-        owner = families.locked(user.pk)
+        owner = families.held(user)
         found = identity_of(owner.pk)
         if found is None:
             raise PermanentError(_("Your account is not linked."), code="not_found", status=404)

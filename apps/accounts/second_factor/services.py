@@ -41,7 +41,7 @@ def begin(user: User, password: str) -> Begun:
         accounts.prove(user, password)
     secret = codes.new_secret()
     with transaction.atomic():
-        families.locked(user.pk)
+        families.held(user)
         if gate.enabled(user.pk):
             raise conflict(_("Your second factor is on already. Switch it off first to use another app."))
         SecondFactor.objects.filter(user=user).delete()
@@ -64,7 +64,7 @@ def confirm(user: User, code: str) -> list[str]:
     404 where nothing was begun, 400 for a wrong code (which harms nobody, so it may be tried again).
     """
     with transaction.atomic():
-        owner = families.locked(user.pk)
+        owner = families.held(user)
         factor = SecondFactor.objects.select_for_update().filter(user=owner, confirmed_at=None).first()
         if factor is None:
             raise PermanentError(_("Begin first: nothing waits for a code."), code="not_found", status=404)
@@ -85,7 +85,7 @@ def renew_codes(user: User, password: str = "", code: str = "") -> list[str]:
     """Ten new recovery codes; the old ones end. Takes the password or a code."""
     _prove(user, password, code)
     with transaction.atomic():
-        owner = families.locked(user.pk)
+        owner = families.held(user)
         factor = SecondFactor.objects.select_for_update().filter(user=owner, confirmed_at__isnull=False).first()
         if factor is None:
             raise _is_off()
@@ -98,7 +98,7 @@ def disable(user: User, password: str = "", code: str = "") -> None:
     """Switch one's own off. Takes the password or a code; 404 where it is off."""
     _prove(user, password, code)
     with transaction.atomic():
-        owner = families.locked(user.pk)
+        owner = families.held(user)
         if not _delete(owner):
             raise _is_off()
         _tell(owner, lambda: _("Your second factor is off: your password alone opens your account now."))
