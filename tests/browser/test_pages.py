@@ -105,26 +105,6 @@ def rows(product: Product, alice: User) -> Rows:
     return Rows(alice, product.library)
 
 
-def test_hostile_texts_are_shown_and_do_nothing(
-    product: Product, rows: Rows, demo: Demo, page: Page, watched: Watched
-) -> None:
-    watched.expected = ["404 (Not Found)", "503 (Service"]  # the page that is not there, the pictures of TMDB
-    demo.misbehave("tmdb", "status", code=500)
-    product.start("web")
-    sign_in(page)
-    expect(page.locator(".card-title")).to_have_text(EVIL)
-    for path in rows.paths():
-        page.goto(path)
-        page.wait_for_load_state("networkidle")
-        if "profile" not in path and "nothing" not in path:
-            expect(page.locator("main").get_by_text(EVIL).first).to_be_attached()
-    page.goto("/app/?q=img")
-    expect(page.get_by_text("TMDB does not answer")).to_be_visible()
-    page.get_by_role("searchbox").fill(EVIL + "?")
-    expect(page.get_by_text(f"Nothing is called “{EVIL}?”")).to_be_visible()
-    assert page.locator("main img[src=x]").count() == 0
-
-
 def test_a_codec_that_the_browser_cannot_show_is_told_in_words(product: Product, rows: Rows, page: Page) -> None:
     product.start("web")
     sign_in(page, to=f"/app/play/{rows.download.pk}/0")
