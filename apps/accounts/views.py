@@ -97,13 +97,13 @@ class Logout(OpenView):
 class LogoutEverywhere(APIView):
     @extend_schema(
         summary="Sign out everywhere",
-        description="Ends every sign-in of this account: tokens and web sessions, this one too.",
+        description="Ends every sign-in of this account: tokens and web sessions, this one too. No API key may do it.",
         request=None,
-        responses={204: None, **problems(401)},
+        responses={204: None, **problems(401, 403)},
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        services.sign_out_everywhere(user_of(request))
+        services.sign_out_everywhere(in_person(request))
         return Response(status=204)
 
 

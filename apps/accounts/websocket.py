@@ -10,8 +10,9 @@ from django.core.cache import cache
 
 from apps.accounts import identity, tokens
 from apps.accounts.api_keys import Use
-from apps.accounts.models import User
+from apps.accounts.models import RefreshToken, User
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
+from apps.feed.hub import SignIn
 from sokoul import moments
 
 _used: dict[uuid.UUID, float] = {}
@@ -22,7 +23,7 @@ class Identity(NamedTuple):
     """`expires_at`: Unix seconds at which the socket has to close."""
 
     user_id: int
-    epoch: int
+    sign_in: SignIn
     expires_at: float
 
 
@@ -51,7 +52,7 @@ def authenticate(token: str | None, ticket: str | None) -> Identity:
     user = identity.of(claims)
     if not token and not _use(claims.jti):
         raise unauthenticated("This ticket was used before. Ask for a new one at /auth/ws-ticket.")
-    return Identity(user.pk, user.token_epoch, claims.until)
+    return Identity(user.pk, (user.pk, user.token_epoch, claims.family), claims.until)
 
 
 def _use(jti: uuid.UUID) -> bool:
@@ -67,7 +68,12 @@ def _use(jti: uuid.UUID) -> bool:
     return cache.add(f"ws-ticket:{jti.hex}", 1, LIFETIMES[Kind.TICKET]) is not False
 
 
-def living(opened: set[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Of these (account, token epoch) those that are there, active and not signed out everywhere: nobody else may keep a socket."""
-    active = User.objects.filter(pk__in={user_id for user_id, _ in opened}, is_active=True)
-    return opened & set(active.values_list("pk", "token_epoch"))
+def living(opened: set[SignIn]) -> set[SignIn]:
+    """Of these those whose account is there and active, and that were not signed out: nobody else may keep a socket."""
+    active = User.objects.filter(pk__in={user_id for user_id, _, _ in opened}, is_active=True)
+    people = set(active.values_list("pk", "token_epoch"))
+    families = {family for _, _, family in opened if family}
+    ended = set(
+        RefreshToken.objects.filter(family__in=families, revoked_at__isnull=False).values_list("family", flat=True)
+    )
+    return {one for one in opened if one[:2] in people and one[2] not in ended}

@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http.request import split_domain_port, validate_host
 
 from apps.feed import replay, snapshot
-from apps.feed.hub import Living, hub, in_thread
+from apps.feed.hub import Living, SignIn, hub, in_thread
 from sokoul import client_ip, logs, request_id, throttling
 from sokoul.errors import PROBLEM_JSON, PermanentError, not_found, problem
 
@@ -29,12 +29,12 @@ _CLIENT_TYPES = ("ping", "pong", "resume")
 
 
 class Identity(Protocol):
-    """`expires_at`: Unix seconds at which the socket has to close; `epoch`: what it was when it opened (`hub.SignIn`)."""
+    """`expires_at`: Unix seconds at which the socket has to close; `sign_in`: what it is part of."""
 
     @property
     def user_id(self) -> int: ...
     @property
-    def epoch(self) -> int: ...
+    def sign_in(self) -> SignIn: ...
     @property
     def expires_at(self) -> float: ...
 
@@ -49,7 +49,8 @@ class FeedConsumer(AsyncWebsocketConsumer):
     def __init__(self, *args: Any, authenticate: Authenticate, living: Living, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._authenticate, self._living = authenticate, living
-        self.user_id = self.epoch = 0
+        self.user_id = 0
+        self.sign_in: SignIn = (0, 0, None)
         self.last_id = 0  # of the newest event that was queued for the reader
         self._ready = False  # between the snapshot and the end
         self._place: str | None = None
@@ -91,7 +92,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
             raise PermanentError("This page may not open a feed.", code="origin", status=403)
         identity = await in_thread(self._authenticate, query.get("token"), query.get("ticket"))
         self._place = await hub().presence.take(identity.user_id)
-        self.user_id, self.epoch = identity.user_id, identity.epoch
+        self.user_id, self.sign_in = identity.user_id, identity.sign_in
         if self._place is None:
             raise PermanentError("You have too many connections open. Close some.", code="too_many_sockets", status=429)
         return identity

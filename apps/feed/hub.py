@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 import orjson
 import redis
@@ -21,7 +22,7 @@ HEAL_WITHOUT_HINTS = 0.5  # the same while hints are being lost
 REFRESH = 20.0  # seconds between two signs of life of the sockets, and looks whether their people may still be here
 _threads = ThreadPoolExecutor(4, thread_name_prefix="feed")
 T = TypeVar("T")
-SignIn = tuple[int, int]  # (person, their epoch), which changes when all that they had open is to end
+SignIn = tuple[int, int, UUID | None]  # (person, their epoch, family of tokens): what ends together
 Living = Callable[[set[SignIn]], set[SignIn]]
 
 
@@ -39,7 +40,7 @@ async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 class Socket(Protocol):
     user_id: int
-    epoch: int
+    sign_in: SignIn
     last_id: int
 
     def tell(self, text: str, event_id: int = 0) -> None: ...
@@ -138,15 +139,15 @@ class Hub:
     async def _refresh(self) -> None:
         await asyncio.sleep(REFRESH)
         await self.presence.refresh()
-        opened = {(socket.user_id, socket.epoch) for sockets in self._sockets.values() for socket in sockets}
+        sockets = [socket for those in self._sockets.values() for socket in those]
+        opened = {socket.sign_in for socket in sockets}
         try:
             living = await in_thread(self._living, opened)
         except (DatabaseError, InterfaceError):
             return
-        for user_id, epoch in opened - living:
-            for socket in list(self._sockets.get(user_id, ())):
-                if socket.epoch == epoch:
-                    socket.expire()
+        for socket in sockets:
+            if socket.sign_in not in living:
+                socket.expire()
 
 
 def _tell(socket: Socket, text: str, event_id: int, after: int | None) -> None:

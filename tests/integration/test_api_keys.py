@@ -107,6 +107,7 @@ def test_a_bad_token_is_not_mended_by_a_good_key(api: Clients, alice: User) -> N
         ("post", "/user/second-factor/disable", {"current_password": PASSWORD}),
         ("post", "/user/second-factor/recovery-codes", {"current_password": PASSWORD}),
         ("delete", "/user", None),
+        ("post", "/auth/logout/all", None),
     ],
 )
 def test_no_key_leads_to_another_way_in(api: Clients, alice: User, method: str, path: str, body: Any) -> None:

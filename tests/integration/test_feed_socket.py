@@ -14,7 +14,7 @@ from django.db import transaction
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from apps.accounts import services, tokens
+from apps.accounts import families, services, tokens
 from apps.accounts.models import User
 from apps.accounts.tokens import Kind
 from apps.accounts.websocket import issue_ticket
@@ -264,16 +264,19 @@ def test_it_closes_with_4401_when_the_token_expires(web: Web, alice: User, monke
 
 
 def test_it_closes_when_its_person_is_deactivated_gone_or_signed_out_everywhere(
-    web: Web, alice: User, bob: User, mallory: User, moderator: User
+    web: Web, alice: User, bob: User, mallory: User, moderator: User, admin: User
 ) -> None:
     feeds = [Feed(web, user) for user in (alice, bob, mallory, moderator)]
+    pair = families.start(admin)
+    leaving = web.ws(f"?token={pair.access}")
     for feed in feeds:
         feed.until("snapshot")
     alice.delete()
     User.objects.filter(pk=bob.pk).update(is_active=False)
     services.sign_out_everywhere(moderator)
-    for feed in (feeds[0], feeds[1], feeds[3]):
-        assert closing(feed.socket, 30) == 4401
+    families.end(pair.refresh)
+    for socket in (feeds[0].socket, feeds[1].socket, feeds[3].socket, leaving):
+        assert closing(socket, 30) == 4401
     assert feeds[2].silent()
     feeds[2].socket.close()
 
