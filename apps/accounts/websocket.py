@@ -73,7 +73,6 @@ def living(opened: set[SignIn]) -> set[SignIn]:
     active = User.objects.filter(pk__in={user_id for user_id, _, _ in opened}, is_active=True)
     people = set(active.values_list("pk", "token_epoch"))
     families = {family for _, _, family in opened if family}
-    ended = set(
-        RefreshToken.objects.filter(family__in=families, revoked_at__isnull=False).values_list("family", flat=True)
-    )
+    revoked = RefreshToken.objects.filter(family__in=families, revoked_at__isnull=False)
+    ended = set(revoked.values_list("family", flat=True))
     return {one for one in opened if one[:2] in people and one[2] not in ended}

@@ -30,7 +30,9 @@ def in_another_process() -> None:
 
 def test_an_access_token_opens_a_socket_until_it_expires(alice: User) -> None:
     token = families.start(alice).access
-    assert websocket.authenticate(token, None) == (alice.pk, 0, tokens.decode(Kind.ACCESS, token).expires_at)
+    claims = tokens.decode(Kind.ACCESS, token)
+    sign_in = (alice.pk, 0, claims.family)
+    assert websocket.authenticate(token, None) == (alice.pk, sign_in, claims.expires_at)
 
 
 def test_a_ticket_works_once(valkey: str, api: Clients, alice: User) -> None:
@@ -40,8 +42,9 @@ def test_a_ticket_works_once(valkey: str, api: Clients, alice: User) -> None:
     assert set(answer.json()) == {"ticket", "expires_at"}
     ticket = answer.json()["ticket"]
     assert client.token
-    until = tokens.decode(Kind.ACCESS, client.token).expires_at
-    assert websocket.authenticate(None, ticket) == (alice.pk, 0, until)
+    claims = tokens.decode(Kind.ACCESS, client.token)
+    sign_in = (alice.pk, 0, claims.family)
+    assert websocket.authenticate(None, ticket) == (alice.pk, sign_in, claims.expires_at)
     assert "used before" in refused(ticket=ticket)
     in_another_process()
     assert "used before" in refused(ticket=ticket)
