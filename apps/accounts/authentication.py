@@ -88,7 +88,7 @@ def in_person(request: Request) -> User:
 
 
 def person_of(authorization: str, key: str | None, session_key: str | None) -> User:
-    """Who asks for a stream, which no view serves: by bearer token, else API key, else web session. PermanentError (401)."""
+    """Who asks, where no view looks (streams, limits): by bearer token, else API key, else web session. PermanentError (401)."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return identity.bearer(token.strip())[0]

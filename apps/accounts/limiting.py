@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from apps.accounts import api_keys, authentication, identity
+from apps.accounts import authentication
 from sokoul import client_ip, logs, pages
 from sokoul.errors import PermanentError, as_response
 from sokoul.throttling import IP, LIMITER, Claim, Policy, Verdict, headers, place, too_often
@@ -74,39 +74,14 @@ def _as_caller(request: HttpRequest) -> list[Claim]:
 
 def caller(request: HttpRequest) -> int | None:
     """The id of who asks. None for a stranger, and for whoever shows what is not valid, or no longer."""
-    for way in (_by_token, _by_key, _by_session):
-        if (user_id := way(request)) is not None:
-            return user_id
-    return None
-
-
-def _by_token(request: HttpRequest) -> int | None:
-    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        return None
+    posts_a_form = request.path_info.startswith(("/app/", "/dashboard/"))  # REST takes no sessions
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME) if posts_a_form else None
     try:
-        return identity.bearer(token.strip())[0].pk
+        return authentication.person_of(
+            request.headers.get("Authorization", ""), request.headers.get("X-API-Key"), session_key
+        ).pk
     except PermanentError:
         return None
-
-
-def _by_key(request: HttpRequest) -> int | None:
-    key = request.META.get("HTTP_X_API_KEY")
-    if key is None:
-        return None
-    try:
-        return api_keys.used(key.strip())[0].pk
-    except PermanentError:
-        return None
-
-
-def _by_session(request: HttpRequest) -> int | None:
-    """Of those who post a form. REST takes no sessions."""
-    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    if not key or not request.path_info.startswith(("/app/", "/dashboard/")):
-        return None
-    user = authentication.by_session(key)
-    return user.pk if user else None
 
 
 def _refused(request: HttpRequest, verdict: Verdict) -> HttpResponse:

@@ -1,15 +1,12 @@
 """Quotas of a person: downloads at once, bytes kept, downloads a week. Each has its sentence, and holds exactly."""
 
-import threading
-from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -24,6 +21,7 @@ from sokoul.errors import PermanentError
 from sokoul.templatetags.shown import size
 from tests.cast import Api
 from tests.demo import Demo
+from tests.integration.test_downloads_api import race
 from tests.wishes import hunting, make_media, reaches, wish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "nats")]
@@ -147,17 +145,7 @@ def test_of_eight_at_once_exactly_as_many_as_allowed(
     for _ in range(8):
         media = film()
         bodies.append({"media_id": media.pk, "torrent_id": release(media, 100 * MB).pk})
-    clients, ready = [api(alice) for _ in bodies], threading.Barrier(len(bodies))
-
-    def press(client: Api, body: dict[str, Any]) -> int:
-        ready.wait(10)
-        try:
-            return int(client.post("/downloads/start", body).status_code)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(bodies)) as threads:
-        assert Counter(threads.map(press, clients, bodies)) == {202: accepted, 429: 8 - accepted}
+    assert race(api, alice, bodies) == {202: accepted, 429: 8 - accepted}
     assert Download.objects.count() == Job.objects.count() == Start.objects.count() == accepted
 
 
