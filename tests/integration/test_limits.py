@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from websockets.exceptions import InvalidStatus
 
-from apps.accounts import limiting
+from apps.accounts import api_keys, limiting
 from apps.accounts.authentication import person_of
 from apps.accounts.models import User
 from sokoul import throttling
@@ -130,6 +130,12 @@ def test_a_bad_token_is_a_strangers(client: From, bad: str) -> None:
         standing = client.standings("GET", "/user/profile", headers={"Authorization": f"Bearer {bad}"})
         assert standing == {"anonymous": 9 - count, "ip": 999 - count}
     assert client.ask("GET", "/jobs", headers={"Authorization": f"Bearer {bad}"}).status_code == 429
+
+
+def test_an_api_key_counts_as_its_owner_and_a_wrong_one_as_a_strangers(client: From, alice: User) -> None:
+    own, wrong = {"X-API-Key": api_keys.create(alice, "k").text}, {"X-API-Key": "sk_nobody"}
+    assert client.standings("GET", "/user/profile", headers=own) == {"user": 99, "ip": 999}
+    assert client.standings("GET", "/user/profile", headers=wrong) == {"anonymous": 9, "ip": 998}
 
 
 def test_the_token_of_somebody_who_is_gone_is_a_strangers(client: From, api: Callable[..., Api], alice: User) -> None:
