@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import httpx
@@ -117,6 +117,17 @@ class Product:
             process.kill()
         for process in self.processes.values():
             process.wait()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the processes of a test that failed said last."""
+    report = yield
+    product = getattr(item, "funcargs", {}).get("product")
+    if report.failed and isinstance(product, Product):
+        for log in sorted(product.folder.glob("*.log")):
+            report.sections.append((f"last words of {log.name}", log.read_text(errors="replace")[-3000:]))
+    return report
 
 
 @pytest.fixture

@@ -88,7 +88,8 @@ class Worker:
         if not main.cancelled() and (error := main.exception()) is not None:
             self.crashed = True
             log.error("worker broke down", worker=self.name, exc_info=error)
-            os.kill(os.getpid(), signal.SIGTERM)
+            if self._main is not None:  # else the process ends already, and may have no handler for signals any more
+                os.kill(os.getpid(), signal.SIGTERM)
 
     async def _begin_to_stop(self) -> None:
         self._stop.set()

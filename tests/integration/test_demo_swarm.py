@@ -41,8 +41,10 @@ def download(session: Any, parameters: Any, folder: Path) -> None:
 
 
 def hashes(content: Content, folder: Path) -> dict[str, str]:
+    """Of those files that are there already."""
     base = folder if (folder / next(iter(content.sha256))).exists() else folder / content.name
-    return {path: hashlib.sha256((base / path).read_bytes()).hexdigest() for path in content.sha256}
+    there = [path for path in content.sha256 if (base / path).exists()]
+    return {path: hashlib.sha256((base / path).read_bytes()).hexdigest() for path in there}
 
 
 def wait_equal(content: Content, folder: Path) -> None:

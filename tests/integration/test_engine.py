@@ -220,6 +220,20 @@ def test_removing_while_resume_data_is_saved_ends_in_removed(swarm: Swarm, engin
     poll_until(engine, lambda told: {Removed(name, "") for name in names} <= set(told))
 
 
+def test_what_was_still_to_be_told_of_one_that_is_removed_harms_nobody(
+    swarm: Swarm, engine: Engine, tmp_path: Path
+) -> None:
+    """It finishes, and is removed before anybody heard of it: a hunter whose download another has taken."""
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM))
+    torrent = engine._torrents["film"]
+    until(lambda: torrent.handle.status().is_finished, 20, "the end of the download, unheard")
+    engine.remove("film", delete_files=False)
+    until(lambda: not torrent.handle.is_valid(), 20, "the torrent's removal, unheard")
+    with pytest.raises(LookupError):
+        engine.on_disk("film", 0, 0, 1)
+    assert Finished("film") not in poll_until(engine, lambda told: Removed("film", "") in told)
+
+
 def whole_download(swarm: Swarm, folder: Path, torrent: bytes) -> bytes:
     """A finished download in `folder`; returns its resume data."""
     engine = Engine(SETTINGS)

@@ -123,13 +123,14 @@ class Engine:
                 torrent.save(flags)
 
     def have(self, key: str, file_index: int, start: int, end: int) -> bool:
-        """Whether the bytes [start, end) of a file are downloaded and verified. Raises LookupError outside the file."""
-        torrent = self._torrents[key]
+        """Whether the bytes [start, end) of a file are downloaded and verified. Raises LookupError outside the file, here and
+        below also for a torrent that is being removed."""
+        torrent = self._living(key)
         return torrent.has(torrent.span(file_index, start, end))
 
     def on_disk(self, key: str, file_index: int, start: int, end: int) -> bool:
         """Whether they can be read from the file now; asking again after a poll() may turn a no into a yes."""
-        torrent = self._torrents[key]
+        torrent = self._living(key)
         return torrent.on_disk(torrent.span(file_index, start, end))
 
     def want(self, key: str, file_index: int, start: int, end: int) -> None:
@@ -137,10 +138,16 @@ class Engine:
 
         Ask for a few pieces at a time. Raises LookupError outside the file, or while the metadata is unknown.
         """
-        torrent = self._torrents[key]
+        torrent = self._living(key)
         torrent.want(torrent.span(file_index, start, end))
         if not self._readers:
             self._set_readers(True)
+
+    def _living(self, key: str) -> Torrent:
+        torrent = self._torrents[key]
+        if torrent.removing:  # its handle may be gone, and throws
+            raise LookupError(key)
+        return torrent
 
     def poll(self, timeout: float) -> list[EngineEvent]:
         """What happened since the last call, waiting up to `timeout` seconds for something to happen."""
@@ -188,7 +195,7 @@ class Engine:
         if not self._readers:
             return
         for torrent in self._torrents.values():
-            for span in torrent.ready():
+            for span in () if torrent.removing else torrent.ready():
                 self._tell(events.RangeReady(torrent.key, span.file_index, span.start, span.end))
         if not any(torrent.waiting for torrent in self._torrents.values()):
             self._set_readers(False)
@@ -241,9 +248,11 @@ class Engine:
             lt.file_error_alert: self._on(self._on_file_error),
             lt.torrent_error_alert: self._on(self._on_torrent_error),
             lt.torrent_conflict_alert: self._on(self._on_torrent_error),
-            lt.torrent_removed_alert: self._on(self._on_removed),
-            lt.torrent_deleted_alert: self._on(lambda torrent, _: self._gone(torrent, "")),
-            lt.torrent_delete_failed_alert: self._on(lambda torrent, alert: self._gone(torrent, alert.error.message())),
+            lt.torrent_removed_alert: self._on(self._on_removed, removal=True),
+            lt.torrent_deleted_alert: self._on(lambda torrent, _: self._gone(torrent, ""), removal=True),
+            lt.torrent_delete_failed_alert: self._on(
+                lambda torrent, alert: self._gone(torrent, alert.error.message()), removal=True
+            ),
             lt.listen_failed_alert: lambda alert: self._tell(events.ListenFailed("", alert.message())),
             lt.alerts_dropped_alert: lambda _: self._catch_up(),
         }
@@ -252,7 +261,8 @@ class Engine:
         """libtorrent had more to tell than its queue holds: look at what may not have been told."""
         log.warning("alerts were dropped", torrents=len(self._torrents))
         for status in self._session.get_torrent_status(lambda _: True):
-            if torrent := self._by_handle.get(hash(status.handle)):
+            torrent = self._by_handle.get(hash(status.handle))
+            if torrent and not torrent.removing:
                 self._catch_up_with(torrent, status)
         for torrent in list(self._torrents.values()):
             if torrent.removing and not torrent.handle.is_valid():
@@ -266,12 +276,15 @@ class Engine:
         if status.is_finished and not torrent.complete:
             self._on_finished(torrent, None)
 
-    def _on(self, handler: Callable[[Torrent, Any], None]) -> Callable[[Any], None]:
-        """A handler of alerts that concern one torrent; alerts of one that is gone are dropped."""
+    def _on(self, handler: Callable[[Torrent, Any], None], *, removal: bool = False) -> Callable[[Any], None]:
+        """A handler of alerts that concern one torrent; alerts of one that is gone are dropped.
+
+        Of one that is being removed, everything but its removal is dropped too: its handle may be gone, and throws.
+        """
 
         def handle(alert: Any) -> None:
             torrent = self._by_handle.get(hash(alert.handle))
-            if torrent:
+            if torrent and (removal or not torrent.removing):
                 handler(torrent, alert)
 
         return handle
