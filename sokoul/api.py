@@ -110,7 +110,9 @@ def listing(results: Sequence[Any], total: int, page: Page) -> dict[str, Any]:
 class Statement:
     """A list that is asked for often, as SQL: building its query takes Django longer than answering it takes PostgreSQL.
 
-    `entries` selects what an entry of the answer has, by those names, and ends with its ORDER BY; `count` counts them all.
+    `entries` selects what an entry of the answer has, by those names; it holds ORDER BY and, where it finds the rows of a page
+    and joins nothing yet, `{window}`: a page in the middle of 100,000 rows is then as near as an index can bring it. `count`
+    counts them all.
     """
 
     entries: str
@@ -119,7 +121,7 @@ class Statement:
     def rows(self, page: Page, **values: Any) -> dict[str, Any]:
         """The page, its entries as dictionaries."""
         with connection.cursor() as cursor:
-            cursor.execute(f"{self.entries} {self._window(page)}", values)
+            cursor.execute(self._page(page), values)
             names = [column.name for column in cursor.description or ()]
             entries = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
             cursor.execute(self.count, values)
@@ -129,15 +131,15 @@ class Statement:
         """The page, its entries as JSON made by PostgreSQL: a third of the time of making it here."""
         with connection.cursor() as cursor:
             cursor.execute(
-                f"""SELECT (SELECT coalesce(json_agg(entry), '[]')::text FROM ({self.entries} {self._window(page)}) entry),
+                f"""SELECT (SELECT coalesce(json_agg(entry), '[]')::text FROM ({self._page(page)}) entry),
                 ({self.count})""",  # noqa: S608 - constants, and whole numbers
                 values,
             )
             entries, total = cursor.fetchone()
         return {**listing([], total, page), "results": orjson.Fragment(entries)}
 
-    def _window(self, page: Page) -> str:
-        return f"LIMIT {page.limit:d} OFFSET {page.rows.start:d}"
+    def _page(self, page: Page) -> str:
+        return self.entries.replace("{window}", f"LIMIT {page.limit:d} OFFSET {page.rows.start:d}")
 
 
 def _fields(detail: Any) -> dict[str, list[str]]:

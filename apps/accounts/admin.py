@@ -22,6 +22,7 @@ from apps.accounts import managing, quotas
 from apps.accounts.models import AuditEntry, Role, User
 from apps.accounts.second_factor import services as second_factor
 from sokoul.errors import PermanentError
+from sokoul.postgres.counting import Estimated
 from sokoul.templatetags.shown import quota, quota_of_bytes, size
 
 if admin.site.is_registered(Group):
@@ -35,6 +36,7 @@ class Listed(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     one: Any = ""
     list_per_page = 50
     show_full_result_count = False
+    paginator = Estimated
     show_facets = admin.ShowFacets.NEVER
     list_fullwidth = True
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import F, Func, IntegerField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -49,19 +49,24 @@ class Decided(TabularInline):  # type: ignore[misc]  # unfold is untyped
         return _reasons(candidate)
 
 
+def _decisions(**which: Any) -> Subquery:
+    """How many there are about a release; counted for the rows of a page, and not for all by a join."""
+    about = Candidate.objects.filter(torrent=OuterRef("pk"), **which).order_by()
+    return Subquery(about.annotate(count=Func(F("pk"), function="count")).values("count"), IntegerField())
+
+
 @admin.register(Torrent)
 class TorrentAdmin(Listed):
     heading = gettext_lazy("Releases")
     one = gettext_lazy("Release")
     list_display = ("title", "indexer", "bytes", "seeders", "titles", "refused", "seen_at")
     search_fields = ("title", "=info_hash_v1", "=info_hash_v2")
-    ordering = ("-seen_at", "-pk")
+    ordering = ("-pk",)
     inlines = (Decided,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Torrent]:
         rows: QuerySet[Torrent] = super().get_queryset(request)
-        refused = Count("candidates", filter=Q(candidates__score=None))
-        return rows.annotate(titles_count=Count("candidates"), refused_count=refused)
+        return rows.annotate(titles_count=_decisions(), refused_count=_decisions(score=None))
 
     @admin.display(description=gettext_lazy("size"), ordering="size")
     def bytes(self, torrent: Torrent) -> str:
@@ -96,7 +101,7 @@ class CandidateAdmin(Listed):
     list_filter = (Taken,)
     list_select_related = ("torrent", "media")
     search_fields = ("torrent__title", "media__title")
-    ordering = ("-decided_at", "-pk")
+    ordering = ("-pk",)
 
     @admin.display(description=gettext_lazy("for"))
     def wanted(self, candidate: Candidate) -> str:
@@ -124,7 +129,7 @@ class DownloadAdmin(Listed):
     list_filter = ("status", "phase")
     list_select_related = ("media", "user")
     search_fields = ("name", "media__title", "=user__username", "=request_id", "=swarm")
-    ordering = ("-created_at", "-pk")
+    ordering = ("-pk",)
     actions = ("pause", "resume", "retry", "cancel")
 
     @admin.display(description=gettext_lazy("progress"), ordering="progress")

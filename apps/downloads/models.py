@@ -191,7 +191,13 @@ class Download(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["user", "-created_at", "-id"], name="downloads_newest"),
+            models.Index(fields=["user", "-created_at", "-id"], include=["status"], name="downloads_newest"),
+            models.Index(
+                fields=["user"],
+                include=["bytes_total", "id"],
+                condition=~Q(status="Failed") & Q(bytes_total__gt=0),
+                name="downloads_kept",
+            ),
             models.Index(fields=["user", "status"], name="downloads_user_status"),
             models.Index(fields=["media"], name="downloads_media"),
             models.Index(fields=["swarm"], name="downloads_swarm"),

@@ -22,9 +22,10 @@ WEEK = timedelta(days=7)
 # A download has the size of what it holds; until that is known, of its release.
 _USED = """
 SELECT person, (SELECT count(*) FROM downloads WHERE user_id = person AND status IN ('Pending', 'Running')),
-    (SELECT coalesce(sum(CASE WHEN d.bytes_total > 0 THEN d.bytes_total ELSE coalesce(t.size, 0) END), 0)::bigint
-     FROM downloads d LEFT JOIN torrents t ON t.id = d.torrent_id
-     WHERE d.user_id = person AND d.status <> 'Failed' AND d.id IS DISTINCT FROM %(without)s),
+    (SELECT coalesce(sum(bytes_total), 0)::bigint FROM downloads
+     WHERE user_id = person AND status <> 'Failed' AND bytes_total > 0 AND id IS DISTINCT FROM %(without)s)
+    + (SELECT coalesce(sum(t.size), 0)::bigint FROM downloads d JOIN torrents t ON t.id = d.torrent_id
+       WHERE d.user_id = person AND d.status <> 'Failed' AND d.bytes_total = 0 AND d.id IS DISTINCT FROM %(without)s),
     (SELECT count(*) FROM download_starts WHERE user_id = person AND at > %(since)s)
 FROM unnest(%(people)s::bigint[]) person
 """

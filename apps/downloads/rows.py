@@ -108,8 +108,9 @@ def shown(download: Download) -> dict[str, Any]:
 _LISTED = Statement(
     f"""SELECT {", ".join(f"d.{name}" for name in FIELDS if "__" not in name and name != "user_id")}, m.title, m.year,
         '/posters/w342' || nullif(m.poster_path, '') AS poster_url
-    FROM downloads d JOIN media m ON m.id = d.media_id
-    WHERE d.user_id = %(user_id)s AND d.status = ANY(%(statuses)s) ORDER BY d.created_at DESC, d.id DESC""",  # noqa: S608
+    FROM (SELECT id FROM downloads WHERE user_id = %(user_id)s AND status = ANY(%(statuses)s)
+          ORDER BY created_at DESC, id DESC {{window}}) page
+    JOIN downloads d USING (id) JOIN media m ON m.id = d.media_id ORDER BY d.created_at DESC, d.id DESC""",  # noqa: S608
     "SELECT count(*) FROM downloads WHERE user_id = %(user_id)s AND status = ANY(%(statuses)s)",
 )
 STATUSES = tuple(dict.fromkeys(STATUS_OF.values()))
@@ -166,7 +167,8 @@ def library_json(row: dict[str, Any]) -> dict[str, Any]:
 def library(user_id: int, page: Page) -> dict[str, Any]:
     """What a person can play, newest first."""
     mine = LibraryFile.objects.filter(user_id=user_id)
-    found = mine.order_by("-created_at", "-id").values(*LIBRARY_FIELDS)[page.rows]
+    of_page = mine.order_by("-created_at", "-id").values("pk")[page.rows]
+    found = LibraryFile.objects.filter(pk__in=of_page).order_by("-created_at", "-id").values(*LIBRARY_FIELDS)
     return listing([library_json(row) for row in found], mine.count(), page)
 
 

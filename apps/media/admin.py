@@ -14,7 +14,7 @@ class MediaAdmin(Listed):
     list_display = ("title", "year", "kind", "tmdb_id", "genre_names", "updated_at")
     list_filter = ("kind",)
     search_fields = ("title", "original_title", "=tmdb_id", "=imdb_id")
-    ordering = ("-updated_at", "-pk")
+    ordering = ("-pk",)
 
     @admin.display(description=gettext_lazy("genres"))
     def genre_names(self, media: Media) -> str:

@@ -182,8 +182,9 @@ def _joined_json(row: dict[str, Any]) -> dict[str, Any]:
 
 _FAVORITES = Statement(
     f"""SELECT {COLUMNS}, favorite.created_at AS favorited_at
-    FROM favorites favorite JOIN media m ON m.id = favorite.media_id
-    WHERE favorite.user_id = %(user_id)s ORDER BY favorite.created_at DESC, favorite.id DESC""",  # noqa: S608 - constants
+    FROM (SELECT id FROM favorites WHERE user_id = %(user_id)s ORDER BY created_at DESC, id DESC {{window}}) page
+    JOIN favorites favorite USING (id) JOIN media m ON m.id = favorite.media_id
+    ORDER BY favorite.created_at DESC, favorite.id DESC""",  # noqa: S608 - constants
     "SELECT count(*) FROM favorites WHERE user_id = %(user_id)s",
 )
 
@@ -229,7 +230,8 @@ def _watch_json(row: dict[str, Any]) -> dict[str, Any]:
 def history(user_id: int, page: Page) -> dict[str, Any]:
     """What a person watched, newest first; position and duration in seconds, progress in percent."""
     rows = Watch.objects.filter(user_id=user_id).order_by("-watched_at", "-id")
-    window = rows.values("media_id", "position", "duration", "watched_at", *_JOINED)[page.rows]
+    of_page = Watch.objects.filter(pk__in=rows.values("pk")[page.rows]).order_by(*rows.query.order_by)
+    window = of_page.values("media_id", "position", "duration", "watched_at", *_JOINED)
     return listing([{**_watch_json(row), "media": _joined_json(row)} for row in window], rows.count(), page)
 
 
