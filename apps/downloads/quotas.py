@@ -21,13 +21,20 @@ from sokoul.templatetags.shown import size
 WEEK = timedelta(days=7)
 # A download has the size of what it holds; until that is known, of its release.
 _USED = """
-SELECT person, (SELECT count(*) FROM downloads WHERE user_id = person AND status IN ('Pending', 'Running')),
-    (SELECT coalesce(sum(bytes_total), 0)::bigint FROM downloads
-     WHERE user_id = person AND status <> 'Failed' AND bytes_total > 0 AND id IS DISTINCT FROM %(without)s)
-    + (SELECT coalesce(sum(t.size), 0)::bigint FROM downloads d JOIN torrents t ON t.id = d.torrent_id
-       WHERE d.user_id = person AND d.status <> 'Failed' AND d.bytes_total = 0 AND d.id IS DISTINCT FROM %(without)s),
-    (SELECT count(*) FROM download_starts WHERE user_id = person AND at > %(since)s)
+WITH active AS (SELECT user_id, count(*) AS n FROM downloads
+                WHERE user_id = ANY(%(people)s) AND status IN ('Pending', 'Running') GROUP BY user_id),
+    known AS (SELECT user_id, sum(bytes_total) AS n FROM downloads
+              WHERE user_id = ANY(%(people)s) AND status <> 'Failed' AND bytes_total > 0
+              AND id IS DISTINCT FROM %(without)s GROUP BY user_id),
+    promised AS (SELECT d.user_id, sum(t.size) AS n FROM downloads d JOIN torrents t ON t.id = d.torrent_id
+                 WHERE d.user_id = ANY(%(people)s) AND d.status <> 'Failed' AND d.bytes_total = 0
+                 AND d.id IS DISTINCT FROM %(without)s GROUP BY d.user_id),
+    starts AS (SELECT user_id, count(*) AS n FROM download_starts
+               WHERE user_id = ANY(%(people)s) AND at > %(since)s GROUP BY user_id)
+SELECT person, coalesce(active.n, 0), (coalesce(known.n, 0) + coalesce(promised.n, 0))::bigint, coalesce(starts.n, 0)
 FROM unnest(%(people)s::bigint[]) person
+    LEFT JOIN active ON active.user_id = person LEFT JOIN known ON known.user_id = person
+    LEFT JOIN promised ON promised.user_id = person LEFT JOIN starts ON starts.user_id = person
 """
 
 
