@@ -23,13 +23,20 @@ NEEDS_NOTHING = {
 }
 
 
+# What structlog and REST framework load where it is installed, for loggers, colours and pages that nothing here uses.
+SPARED = ("structlog.twisted", "rich", "requests", "markdown", "pygments")
+
+
 def _load() -> None:
     """Django and every app. What they are made of stays until the end: looking through it for garbage, again and again while
     it grows and once more when the process leaves, would take half a second of the processor."""
     import django
 
     gc.disable()
+    sys.modules |= dict.fromkeys(SPARED)  # type: ignore[arg-type]  # an import of None is an ImportError
     django.setup()
+    for name in SPARED:
+        del sys.modules[name]  # who needs it from now on finds it
     gc.freeze()
     gc.enable()
 
