@@ -1,5 +1,6 @@
 """Fixtures of every test. Each server starts when the first test asks for it, once a session."""
 
+import functools
 import os
 import shutil
 from collections.abc import Iterator
@@ -75,6 +76,14 @@ def static_files() -> None:
         middleware.files.update(found)
 
     WhiteNoiseMiddleware.add_files_from_finders = once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities() -> None:
+    """Every client of httpx reads the certificates of all authorities anew, also for plain HTTP to this machine: 25 ms."""
+    from httpx._transports import default
+
+    default.create_ssl_context = functools.cache(default.create_ssl_context)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
