@@ -1,6 +1,7 @@
 """Fixtures of every test. Each server starts when the first test asks for it, once a session."""
 
 import functools
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,11 +12,17 @@ import pytest
 
 from tests import servers  # before anything that reads the settings
 
+gc.disable()  # nothing of what is loaded until the tests are collected ever becomes garbage
 django.setup()
 
 from tests import emptying  # noqa: E402
 
 pytest_plugins = ["tests.cast", "tests.demo", "tests.notifier", "tests.product", "tests.tight", "tests.web"]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _running(name: str) -> Iterator[str]:
