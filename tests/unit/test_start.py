@@ -1,6 +1,5 @@
 """What each process loads before it can do anything: `make up` starts six of them, and every test that needs one waits for it."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +9,16 @@ from django.core.management import get_commands, load_command_class
 ROOT = Path(__file__).parents[2]
 # For daphne; films; Apprise; a terminal's colours; REST framework's own pages; the web.
 HEAVY = {"twisted", "daphne", "av", "apprise", "requests", "rich", "pygments", "markdown", "sokoul.urls"}
-LOADED = "import sys, manage; sys.argv[1:] = ['relay']; manage._load(); print(*sys.modules)"
+LOADED = "import gc, sys, manage; manage._load(); print(gc.isenabled(), gc.get_freeze_count(), *sys.modules)"
 
 
 def test_a_process_loads_nothing_that_only_others_need() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True
-    )
-    loaded = set(done.stdout.split())
+    done = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True)
+    collects, frozen, *modules = done.stdout.split()
+    loaded = set(modules)
     assert "apps.jobs.models" in loaded
+    assert collects == "True"
+    assert int(frozen) > 100_000, "what was loaded is looked through for garbage again and again"
     assert loaded & HEAVY == set()
 
 
