@@ -86,7 +86,7 @@ SHIPPED = $$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/\1/p' requirements/base.txt)
 
 coverage: dev tools ## the tests with their coverage: make coverage [TESTS=tests/unit]
 	@mkdir -p $(REPORTS)
-	@COVERAGE_FILE=$(CURDIR)/$(REPORTS)/coverage.data $(RUN) -m pytest -n 3 --cov --cov-report=term:skip-covered \
+	@COVERAGE_FILE=$(CURDIR)/$(REPORTS)/coverage.data $(RUN) -m pytest -n 4 --cov --cov-report=term:skip-covered \
 		--cov-report=xml:$(REPORTS)/coverage.xml --cov-report=html:$(REPORTS)/coverage $(TESTS)
 
 secrets: dev ## look for secrets in what git keeps

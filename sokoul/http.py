@@ -9,6 +9,7 @@ import functools
 import ipaddress
 import queue
 import socket
+import ssl
 import threading
 import time
 import zlib
@@ -191,9 +192,15 @@ class _Backend(httpcore.NetworkBackend):
         raise failure
 
 
+@functools.cache
+def _context() -> ssl.SSLContext:
+    """One for all pools: reading the certificates of all authorities takes 25 ms, and they a megabyte."""
+    return httpx.create_ssl_context()
+
+
 class _Transport(httpx.HTTPTransport):
     def __init__(self) -> None:
-        context = httpx.create_ssl_context()
+        context = _context()
         super().__init__(verify=context, trust_env=False)
         self._pool = httpcore.ConnectionPool(
             ssl_context=context,

@@ -18,7 +18,6 @@ ALLOWED_HOSTS = [urlsplit(ENV.address).hostname or "localhost", "localhost", "12
 CSRF_TRUSTED_ORIGINS = [ENV.address]
 
 INSTALLED_APPS = [
-    "daphne",
     "sokoul",  # before whatever makes metrics: it says where they go
     "django_prometheus",
     "unfold.apps.BasicAppConfig",  # without a site of its own

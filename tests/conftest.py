@@ -1,17 +1,28 @@
 """Fixtures of every test. Each server starts when the first test asks for it, once a session."""
 
+import functools
+import gc
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import django
 import pytest
 
 from tests import servers  # before anything that reads the settings
 
+gc.disable()  # nothing of what is loaded until the tests are collected ever becomes garbage
 django.setup()
 
+from tests import emptying  # noqa: E402
+
 pytest_plugins = ["tests.cast", "tests.demo", "tests.notifier", "tests.product", "tests.tight", "tests.web"]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _running(name: str) -> Iterator[str]:
@@ -54,16 +65,32 @@ def nats() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def django_db_setup(postgres: str, django_db_setup: None) -> None:
     """pytest-django's own, once PostgreSQL runs."""
-    from django.db import connection
+    emptying.install()
 
-    plain = connection.ops.execute_sql_flush
 
-    def flush(sql_list: Iterable[str]) -> None:
-        """A transactional test empties every table when it is over, also the audit trail, which refuses that."""
-        trigger = "TRIGGER logs_refuse_truncate"
-        plain([f"ALTER TABLE logs DISABLE {trigger}", *sql_list, f"ALTER TABLE logs ENABLE {trigger}"])
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """Every test client makes the middleware anew, and WhiteNoise's looks through all static files: once is enough."""
+    from whitenoise.middleware import WhiteNoiseMiddleware
 
-    connection.ops.execute_sql_flush = flush  # type: ignore[method-assign]
+    found: dict[str, Any] = {}
+    look = WhiteNoiseMiddleware.add_files_from_finders
+
+    def once(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    WhiteNoiseMiddleware.add_files_from_finders = once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities() -> None:
+    """Every client of httpx reads the certificates of all authorities anew, also for plain HTTP to this machine: 25 ms."""
+    from httpx._transports import default
+
+    default.create_ssl_context = functools.cache(default.create_ssl_context)  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -50,6 +51,9 @@ def _set_environment() -> None:
     for name in re.findall(r"^([A-Z_]+)=", documented, re.MULTILINE):
         os.environ.pop(name, None)
         os.environ.pop(f"{name}_FILE", None)
+    # Each of hundreds of processes would otherwise compile all of Django and of ours anew, and each worker all tests.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     os.environ |= {name: server.claim() for name, server in SERVERS.items()}
     os.environ |= {
         "DOTENV": os.devnull,

@@ -27,10 +27,11 @@ FROM (SELECT at FROM attempts WHERE scope = %s AND key = %s AND at > statement_t
       ORDER BY at DESC LIMIT %s) newest
 """
 _INSERT = "INSERT INTO attempts (scope, key, at) VALUES (%s, %s, statement_timestamp()) RETURNING id"
+# An array is made once; the rows of an IN may be asked for again and again, by some plans, and be others each time.
 _FORGET = """
-DELETE FROM attempts WHERE id IN (
+DELETE FROM attempts WHERE id = ANY(ARRAY(
     SELECT id FROM attempts WHERE at < statement_timestamp() - make_interval(secs => %s)
-    ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED)
+    ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED))
 """
 
 

@@ -29,6 +29,14 @@ FLAGS = [
 ]
 WAIT = 15_000  # milliseconds that a page may take for anything
 expect.set_options(timeout=WAIT)
+# What the console says of requests to a server that was killed: it was gone, or had them in hand.
+DIED = [
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_EMPTY_RESPONSE",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "htmx:",
+]
 DESKTOP: ViewportSize = {"width": 1280, "height": 860}
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from apps.accounts.models import User
 from apps.jobs.models import Job
-from tests.browser.conftest import DESKTOP, NewPage, Watched, sign_in
+from tests.browser.conftest import DESKTOP, DIED, NewPage, Watched, sign_in
 from tests.product import Product
 from tests.waiting import until
 
@@ -68,7 +68,7 @@ def test_the_overview_moves_by_itself_and_says_when_it_cannot(
         until(lambda name=chart: page.evaluate(f"() => !!Chart.getChart('chart-{name}')"), what=f"the chart of {chart}")  # type: ignore[misc]
     product.start("scout")
     expect(page.locator("li[data-part=scout] .dash-state")).to_have_text("ok")
-    watched.expected += ["ERR_CONNECTION_REFUSED", "htmx:"]
+    watched.expected += DIED
     product.kill("web")
     expect(page.get_by_text("These figures are old")).to_be_visible()
     product.start("web")

@@ -13,7 +13,7 @@ from apps.accounts.models import Channel, TelegramCode, User
 from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent, TorrentState
 from apps.feed import push
 from apps.media.models import Favorite, Media, Watch
-from tests.browser.conftest import DESKTOP, NewPage, Watched, register, sign_in
+from tests.browser.conftest import DESKTOP, DIED, NewPage, Watched, register, sign_in
 from tests.demo import Demo
 from tests.factories import PASSWORD
 from tests.product import Product
@@ -217,7 +217,7 @@ def test_the_buttons_of_a_running_download(product: Product, demo: Demo, page: P
 def test_the_page_finds_its_way_back_to_a_server_that_was_killed(
     product: Product, demo: Demo, page: Page, watched: Watched
 ) -> None:
-    watched.expected = ["ERR_CONNECTION_REFUSED", "WebSocket", "503", "htmx:"]  # what was asked when the server died
+    watched.expected = [*DIED, "WebSocket", "503"]
     demo.set_rate(400_000)
     product.start()
     register(page)

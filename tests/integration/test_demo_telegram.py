@@ -160,7 +160,7 @@ def hook() -> Iterator[tuple[str, list[tuple[str | None, dict[str, Any]]]]]:
         def log_message(self, *_: object) -> None: ...
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/hook", taken
         server.shutdown()

@@ -77,6 +77,7 @@ def test_a_hunter_that_froze_beyond_its_lease_finds_its_work_taken_and_leaves_it
     until(lambda: alice.download(started["id"])["progress"] > 5, 60, "the first bytes")
     first = Download.objects.get(pk=started["id"])
     product.start("hunter-2", HUNTER_LEASE="2")
+    until(lambda: "hunter started" in product.log("hunter-2"), 60, "the second hunter")
     product.signal("hunter", signal.SIGSTOP)
     until(lambda: Download.objects.get(pk=first.pk).fence > first.fence, 60, "the takeover")
     second = Download.objects.get(pk=first.pk).hunter

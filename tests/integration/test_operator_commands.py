@@ -155,7 +155,7 @@ class Hurried(BaseHTTPRequestHandler):
 
 def test_a_smoke_test_waits_as_long_as_it_is_told_within_its_patience() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Hurried) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         url = f"http://127.0.0.1:{server.server_port}"
         try:
             patient, hasty = smoke.Visit(url, patience=10), smoke.Visit(url, patience=0.5)

@@ -20,6 +20,7 @@ class Command(OperatorCommand):
         "file that only you may read. Sokoul goes on running meanwhile. The films themselves are not in it: copy LIBRARY_DIR."
     )
     examples = ("backup", "backup /mnt/backups/sokoul.tar --checksums")
+    requires_system_checks = []  # the web looks at them when it starts
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

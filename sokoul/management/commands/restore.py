@@ -25,6 +25,7 @@ class Command(OperatorCommand):
         "may go on running; jobs that had not ended at the time of the backup run again."
     )
     examples = ("restore sokoul-20261122-120000.tar", "restore sokoul.tar --yes --secrets")
+    requires_system_checks = []  # the web looks at them when it starts
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -20,6 +20,7 @@ class Command(OperatorCommand):
         "reads the secret again within 30 s. Works on JWT_SECRET_FILE, on .env and on DATA_DIR/.env, whichever is in use."
     )
     examples = ("rotate_secret", "rotate_secret --prune", "rotate_secret --revoke")
+    requires_system_checks = []  # the web looks at them when it starts
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -19,6 +19,7 @@ class Command(BaseCommand):
         "Makes the first admin: ADMIN_EMAIL with ADMIN_PASSWORD, or with a generated password that is printed once. "
         "Does nothing when there is an admin already. With --username or --email it makes one more admin."
     )
+    requires_system_checks = []  # the web looks at them when it starts
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--username", help=f"user name of the admin (default: {USERNAME})")

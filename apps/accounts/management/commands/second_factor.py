@@ -16,6 +16,7 @@ class Command(OperatorCommand):
         "an old one is dropped."
     )
     examples = ("second_factor remove alice", "second_factor remove alice@example.com", "second_factor reseal")
+    requires_system_checks = []  # the web looks at them when it starts
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -9,6 +9,7 @@ from apps.accounts import avatars
 
 class Command(BaseCommand):
     help = "Remove pictures that nobody names, left by processes that died. `setup` does it at each start."
+    requires_system_checks = []  # the web looks at them when it starts
 
     def handle(self, *args: Any, **options: Any) -> None:
         if count := avatars.sweep():

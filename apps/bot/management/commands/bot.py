@@ -14,6 +14,7 @@ class Command(BaseCommand):
         "once: one of them talks with Telegram, and another one takes over when it ends. SIGTERM finishes what runs, hands "
         "back the rest and exits 0."
     )
+    requires_system_checks = []  # the web looks at them when it starts
 
     def handle(self, *args: Any, **options: Any) -> None:
         with Service().running():

@@ -26,6 +26,7 @@ class Command(BaseCommand):
         "Download: takes start jobs, runs one torrent session, files what is complete, seeds. Several hunters may run at "
         "once; when one dies, another goes on from the last saved piece. SIGTERM saves everything and exits 0."
     )
+    requires_system_checks = []  # the web looks at them when it starts
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()

@@ -25,6 +25,7 @@ class Command(OperatorCommand):
         'search "Last Night Tram" --releases',
         "search --media 5 --releases --season 1 --episode 2 --json",
     )
+    requires_system_checks = []  # the web looks at them when it starts
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

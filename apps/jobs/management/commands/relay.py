@@ -14,6 +14,7 @@ class Command(BaseCommand):
         "Publish the jobs that were committed and that JetStream has not acknowledged, rescue those of dead workers, and "
         "keep the dead-letter queue complete. Several relays may run at once. SIGTERM ends it with 0."
     )
+    requires_system_checks = []  # the web looks at them when it starts
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()

@@ -10,6 +10,7 @@ from apps.jobs import broker
 
 class Command(BaseCommand):
     help = "The JetStream streams and consumers. Exits with 1 where NATS does not answer."
+    requires_system_checks = []  # the web looks at them when it starts
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)

@@ -12,6 +12,7 @@ class Command(BaseCommand):
         "Search: reads titles at TMDB, asks the indexers for releases, ranks and keeps them. Several scouts may run at once. "
         "SIGTERM finishes what runs, hands back the rest and exits 0."
     )
+    requires_system_checks = []  # the web looks at them when it starts
 
     def handle(self, *args: Any, **options: Any) -> None:
         Worker("scout").run()
