@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -326,6 +327,19 @@ def test_tries_alone_need_not_wait_for_the_disk_and_what_they_are_part_of_does(t
             attempts.take(here)
             assert waits() == "on"
         cursor.execute("RESET synchronous_commit")
+
+
+def test_who_counts_the_same_waits_for_whoever_came_first(transactional_db: None) -> None:
+    """The place of somebody who has not committed yet is taken."""
+    one = Try(Limit("test", 1, 60), "x")
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            attempts.take(one)
+            second = threads.submit(lambda: (attempts.first(*one), connection.close()))
+            with connection.cursor() as cursor:
+                waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                until(lambda: cursor.execute(waiting).fetchone()[0], what="the second one waiting")
+        assert second.result()[0] is False
 
 
 def test_signing_in_asks_the_database_eight_times(db: None, alice: User) -> None:

@@ -310,6 +310,21 @@ def test_answers_that_are_not_read_are_not_left_to_the_system_either(quick: Proc
         until(lambda: queued() == -1, "the end of the connection")
 
 
+@pytest.mark.parametrize(("hosts", "status"), [([], 400), (["x"], 200), (["x", "x"], 400), (["x", "y"], 400)])
+def test_a_request_says_once_whom_it_is_for(quick: Process, hosts: list[str], status: int) -> None:
+    """RFC 9112, section 3.2."""
+    with quick.raw() as peer:
+        lines = ["GET /hello HTTP/1.1", *(f"Host: {host}" for host in hosts), "Connection: close", "", ""]
+        peer.sendall("\r\n".join(lines).encode())
+        assert everything(peer).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_who_speaks_http_1_0_need_not_say_so(quick: Process) -> None:
+    with quick.raw() as peer:
+        peer.sendall(b"GET /hello HTTP/1.0\r\n\r\n")
+        assert b" 200 " in everything(peer).partition(b"\r\n")[0]
+
+
 def test_rubbish_and_hostile_paths_do_not_hurt(quick: Process) -> None:
     for line in (
         b"\x16\x03\x01\x02",
