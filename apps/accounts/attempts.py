@@ -30,7 +30,7 @@ _QUEUE = f"""
 SELECT pg_advisory_xact_lock(number) FROM (
     SELECT DISTINCT ('x' || left(encode(sha256(convert_to(scope || ' ' || key, 'UTF8')), 'hex'), 16))::bit(64)::bigint AS number
     FROM ({_TRIES}) tries ORDER BY number) queue;
-"""
+"""  # noqa: S608 - our own words
 _TAKE = f"""
 WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
 counted AS MATERIALIZED (
@@ -48,9 +48,11 @@ old AS MATERIALIZED (
     ORDER BY at LIMIT %(old)s FOR UPDATE OF attempts SKIP LOCKED),
 forgotten AS (DELETE FROM attempts USING old WHERE attempts.id = old.id)
 SELECT taken.id, count, oldest FROM counted LEFT JOIN taken USING (scope, key) ORDER BY number
-"""
+"""  # noqa: S608 - our own words
 _GIVE_BACK = "DELETE FROM attempts WHERE id = ANY(%(ids)s);"
-_CLEAR = f"DELETE FROM attempts USING ({_TRIES}) tries WHERE attempts.scope = tries.scope AND attempts.key = tries.key;"
+_CLEAR = f"""
+DELETE FROM attempts USING ({_TRIES}) tries WHERE attempts.scope = tries.scope AND attempts.key = tries.key;
+"""  # noqa: S608 - our own words
 _LOSABLE = "SELECT set_config('synchronous_commit', 'off', true);"
 
 

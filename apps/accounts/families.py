@@ -6,7 +6,7 @@ touches a family holds its owner's row, so that a token being issued cannot slip
 
 import uuid
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -14,7 +14,6 @@ from django.utils import timezone
 from apps.accounts import audit, identity, tokens
 from apps.accounts.models import RefreshToken, User
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
-
 
 WEEK = timedelta(seconds=LIFETIMES[Kind.REFRESH])
 _START = """
@@ -59,9 +58,9 @@ def start(user: User) -> Pair:
     One statement, since many may sign in at once; it removes what their earlier sign-ins have left.
     """
     family, jti, now = uuid.uuid4(), uuid.uuid4(), timezone.now()
-    values = {"user": user.pk, "epoch": user.token_epoch, "family": family, "jti": jti, "now": now, "end": now + WEEK}
+    values: dict[str, Any] = {"user": user.pk, "epoch": user.token_epoch, "family": family, "jti": jti}
     with connection.cursor() as cursor:
-        cursor.execute(_START, values)
+        cursor.execute(_START, values | {"now": now, "end": now + WEEK})
         if cursor.rowcount != 1:
             raise unauthenticated()
     return _pair(user, family, jti)

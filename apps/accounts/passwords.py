@@ -43,7 +43,7 @@ class Argon2Hasher(Argon2PasswordHasher):
 
     def verify(self, password: str, encoded: str) -> bool:
         with _slots:
-            return _right(password.encode(), encoded.removeprefix(self.algorithm).encode())
+            return _right(password.encode(), encoded.removeprefix("argon2").encode())
 
 
 def _right(password: bytes, encoded: bytes) -> bool:

@@ -4,7 +4,6 @@ import errno
 import resource
 import socket
 
-
 # Bytes that the system takes of an answer before the client has room for them. Without a bound it takes megabytes, for each of as
 # many clients as do not read.
 UNSENT = 128 * 1024
