@@ -100,7 +100,7 @@ def _take(tries: Sequence[Try]) -> list[Place] | float:
     after it, and takes it to the disk; what a crash of PostgreSQL forgets are tries of its last moments that nobody heard of.
     """
     losable = "" if connection.in_atomic_block else _LOSABLE
-    rows = _execute(f"{losable}{_QUEUE}{_TAKE}", tries, day=DAY, old=_OLD_AT_ONCE)
+    rows = _about(f"{losable}{_QUEUE}{_TAKE}", tries, day=DAY, old=_OLD_AT_ONCE)
     waits = [
         max(each.limit.seconds + float(oldest), 1.0)
         for each, (_id, count, oldest) in zip(tries, rows, strict=True)
@@ -111,7 +111,7 @@ def _take(tries: Sequence[Try]) -> list[Place] | float:
     return [Place(id_, each, count + 1 >= each.limit.most) for each, (id_, count, _) in zip(tries, rows, strict=True)]
 
 
-def _execute(statements: str, tries: Sequence[Try], **values: Any) -> list[tuple[Any, ...]]:
+def _about(statements: str, tries: Sequence[Try], **values: Any) -> list[tuple[Any, ...]]:
     """The rows of the last of them."""
     values["scopes"] = [each.limit.scope for each in tries]
     values["whose"] = [each.whose.replace("\0", "") for each in tries]
@@ -152,4 +152,4 @@ def forget(back: Iterable[Place], anew: Sequence[Try] = ()) -> None:
     ids = [place.id for place in back]
     statements = (_GIVE_BACK if ids else "") + (f"{_QUEUE}{_CLEAR}" if anew else "")
     if statements:
-        _execute(statements, anew, ids=ids)
+        _about(statements, anew, ids=ids)
