@@ -4,35 +4,56 @@ A try takes its place before it is made, so that of fifty at once exactly as man
 out to be right gives the place back. Times are the database's.
 """
 
-import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.translation import ngettext
 
-from apps.accounts.models import Attempt
 from sokoul.errors import PermanentError
 
 DAY = 86_400  # seconds; no limit looks back further
 _OLD_AT_ONCE = 20  # rows that a try removes in passing, many times what it adds
 
-# By the same lower() that finds an account: letters that only PostgreSQL folds would give a name more tries than its own.
-_KEY = "encode(sha256(convert_to(lower(%s), 'UTF8')), 'hex')"
-_NEWEST = """
-SELECT count(*), extract(epoch FROM min(at) - statement_timestamp())
-FROM (SELECT at FROM attempts WHERE scope = %s AND key = %s AND at > statement_timestamp() - make_interval(secs => %s)
-      ORDER BY at DESC LIMIT %s) newest
+# Which limits a statement is about. The key is made by the same lower() that finds an account: letters that only PostgreSQL
+# folds would give a name more tries than its own.
+_TRIES = """
+SELECT number, scope, encode(sha256(convert_to(lower(whose), 'UTF8')), 'hex') AS key, most, seconds
+FROM unnest(%(scopes)s::text[], %(whose)s::text[], %(most)s::int[], %(seconds)s::int[])
+    WITH ORDINALITY AS tries(scope, whose, most, seconds, number)
 """
-_INSERT = "INSERT INTO attempts (scope, key, at) VALUES (%s, %s, statement_timestamp()) RETURNING id"
-# An array is made once; the rows of an IN may be asked for again and again, by some plans, and be others each time.
-_FORGET = """
-DELETE FROM attempts WHERE id = ANY(ARRAY(
-    SELECT id FROM attempts WHERE at < statement_timestamp() - make_interval(secs => %s)
-    ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED))
-"""
+# Behind whoever counts the same, in one order for everybody, until the transaction ends. Two-key advisory locks, and the few small
+# numbers of others, are out of the way of these. What comes after is a statement of its own: it has to see what those before wrote.
+_QUEUE = f"""
+SELECT pg_advisory_xact_lock(number) FROM (
+    SELECT DISTINCT ('x' || left(encode(sha256(convert_to(scope || ' ' || key, 'UTF8')), 'hex'), 16))::bit(64)::bigint AS number
+    FROM ({_TRIES}) tries ORDER BY number) queue;
+"""  # noqa: S608 - our own words
+_TAKE = f"""
+WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
+counted AS MATERIALIZED (
+    SELECT tries.*, newest.count, extract(epoch FROM newest.oldest - now) AS oldest
+    FROM moment CROSS JOIN ({_TRIES}) tries CROSS JOIN LATERAL (
+        SELECT count(*), min(at) AS oldest FROM (
+            SELECT at FROM attempts
+            WHERE attempts.scope = tries.scope AND attempts.key = tries.key AND at > now - make_interval(secs => tries.seconds)
+            ORDER BY at DESC LIMIT tries.most) latest
+    ) newest),
+room AS (SELECT now FROM moment WHERE NOT EXISTS (SELECT FROM counted WHERE count >= most)),
+taken AS (INSERT INTO attempts (scope, key, at) SELECT scope, key, now FROM counted CROSS JOIN room RETURNING id, scope, key),
+old AS MATERIALIZED (
+    SELECT id FROM attempts, room WHERE at < now - make_interval(secs => %(day)s)
+    ORDER BY at LIMIT %(old)s FOR UPDATE OF attempts SKIP LOCKED),
+forgotten AS (DELETE FROM attempts USING old WHERE attempts.id = old.id)
+SELECT taken.id, count, oldest FROM counted LEFT JOIN taken USING (scope, key) ORDER BY number
+"""  # noqa: S608 - our own words
+_GIVE_BACK = "DELETE FROM attempts WHERE id = ANY(%(ids)s);"
+_CLEAR = f"""
+DELETE FROM attempts USING ({_TRIES}) tries WHERE attempts.scope = tries.scope AND attempts.key = tries.key;
+"""  # noqa: S608 - our own words
+_LOSABLE = "SELECT set_config('synchronous_commit', 'off', true);"
 
 
 @dataclass(frozen=True)
@@ -72,46 +93,35 @@ def first(limit: Limit, whose: str) -> bool:
     return not isinstance(_take([Try(limit, whose)]), float)
 
 
-def _take(tries: Iterable[Try]) -> list[Place] | float:
-    """The places, else the seconds until there are some."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        keyed = [(each, _key(each.whose)) for each in tries]
-        _queue({_lock(each.limit, key) for each, key in keyed})
-        places, wait = [], 0.0
-        for each, key in keyed:
-            cursor.execute(_NEWEST, [each.limit.scope, key, each.limit.seconds, each.limit.most])
-            count, oldest = cursor.fetchone()
-            if count >= each.limit.most:
-                wait = max(wait, each.limit.seconds + float(oldest), 1.0)
-            places.append(count + 1 >= each.limit.most)
-        if wait:
-            return wait
-        cursor.execute(_FORGET, [DAY, _OLD_AT_ONCE])
-        return [Place(_insert(each.limit, key), each, last) for (each, key), last in zip(keyed, places, strict=True)]
+def _take(tries: Sequence[Try]) -> list[Place] | float:
+    """The places, else the seconds until there are some. One message to PostgreSQL, whose statements are one transaction.
+
+    Where it is a transaction of its own it does not wait for the disk: whatever is answered to a try that was wrong is written
+    after it, and takes it to the disk; what a crash of PostgreSQL forgets are tries of its last moments that nobody heard of.
+    """
+    losable = "" if connection.in_atomic_block else _LOSABLE
+    rows = _about(f"{losable}{_QUEUE}{_TAKE}", tries, day=DAY, old=_OLD_AT_ONCE)
+    waits = [
+        max(each.limit.seconds + float(oldest), 1.0)
+        for each, (_id, count, oldest) in zip(tries, rows, strict=True)
+        if count >= each.limit.most
+    ]
+    if waits:
+        return max(waits)
+    return [Place(id_, each, count + 1 >= each.limit.most) for each, (id_, count, _) in zip(tries, rows, strict=True)]
 
 
-def _key(whose: str) -> str:
+def _about(statements: str, tries: Sequence[Try], **values: Any) -> list[tuple[Any, ...]]:
+    """The rows of the last of them."""
+    values["scopes"] = [each.limit.scope for each in tries]
+    values["whose"] = [each.whose.replace("\0", "") for each in tries]
+    values["most"] = [each.limit.most for each in tries]
+    values["seconds"] = [each.limit.seconds for each in tries]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_KEY}", [whose.replace("\0", "")])
-        return str(cursor.fetchone()[0])
-
-
-def _lock(limit: Limit, key: str) -> int:
-    """The number of its advisory lock; two-key ones, and the few small numbers of others, are out of the way."""
-    return int.from_bytes(hashlib.sha256(f"{limit.scope} {key}".encode()).digest()[:8], "big", signed=True)
-
-
-def _queue(locks: set[int]) -> None:
-    """Behind whoever counts the same, in one order for everybody, until the transaction ends."""
-    with connection.cursor() as cursor:
-        for lock in sorted(locks):
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
-
-
-def _insert(limit: Limit, key: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [limit.scope, key])
-        return int(cursor.fetchone()[0])
+        cursor.execute(statements, values)
+        while cursor.nextset():
+            pass
+        return list(cursor.fetchall()) if cursor.description else []
 
 
 def _too_many(wait: float) -> PermanentError:
@@ -126,12 +136,20 @@ def _too_many(wait: float) -> PermanentError:
 
 
 def give_back(places: Iterable[Place]) -> None:
-    Attempt.objects.filter(pk__in=[place.id for place in places]).delete()
+    forget(places)
 
 
 def clear(limit: Limit, *whose: str) -> None:
     """Whoever it is has all tries again."""
-    keys = {_key(text) for text in whose}
-    with transaction.atomic():
-        _queue({_lock(limit, key) for key in keys})  # two that remove the same rows would wait for each other
-        Attempt.objects.filter(scope=limit.scope, key__in=keys).delete()
+    forget((), [Try(limit, text) for text in whose])
+
+
+def forget(back: Iterable[Place], anew: Sequence[Try] = ()) -> None:
+    """Give these places back, and all tries to whoever these limits are for: one message, and one transaction of its own at least.
+
+    Two that remove the same rows would wait for each other: they queue.
+    """
+    ids = [place.id for place in back]
+    statements = (_GIVE_BACK if ids else "") + (f"{_QUEUE}{_CLEAR}" if anew else "")
+    if statements:
+        _about(statements, anew, ids=ids)

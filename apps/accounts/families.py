@@ -6,14 +6,23 @@ touches a family holds its owner's row, so that a token being issued cannot slip
 
 import uuid
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.accounts import audit, identity, tokens
 from apps.accounts.models import RefreshToken, User
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
+
+WEEK = timedelta(seconds=LIFETIMES[Kind.REFRESH])
+_START = """
+WITH owner AS (
+    SELECT id FROM users WHERE id = %(user)s AND is_active AND token_epoch = %(epoch)s FOR NO KEY UPDATE),
+expired AS (DELETE FROM refresh_tokens USING owner WHERE user_id = owner.id AND expires_at < %(now)s)
+INSERT INTO refresh_tokens (jti, family, user_id, created_at, expires_at)
+SELECT %(jti)s, %(family)s, id, %(now)s, %(end)s FROM owner
+"""
 
 
 class Pair(NamedTuple):
@@ -44,19 +53,28 @@ def held(user: User) -> User:
 
 
 def start(user: User) -> Pair:
-    """The first pair of a new family, for somebody who has just proved who they are; `user` as it was then."""
-    with transaction.atomic():
-        owner = held(user)
-        RefreshToken.objects.filter(user=owner, expires_at__lt=timezone.now()).delete()
-        return _issue(owner, uuid.uuid4())
+    """The first pair of a new family, for somebody who has just proved who they are; `user` as it was then: see `held`.
+
+    One statement, since many may sign in at once; it removes what their earlier sign-ins have left.
+    """
+    family, jti, now = uuid.uuid4(), uuid.uuid4(), timezone.now()
+    values: dict[str, Any] = {"user": user.pk, "epoch": user.token_epoch, "family": family, "jti": jti}
+    with connection.cursor() as cursor:
+        cursor.execute(_START, values | {"now": now, "end": now + WEEK})
+        if cursor.rowcount != 1:
+            raise unauthenticated()
+    return _pair(user, family, jti)
 
 
 def _issue(user: User, family: uuid.UUID) -> Pair:
-    week = timedelta(seconds=LIFETIMES[Kind.REFRESH])
-    row = RefreshToken.objects.create(family=family, user=user, expires_at=timezone.now() + week)
+    row = RefreshToken.objects.create(family=family, user=user, expires_at=timezone.now() + WEEK)
+    return _pair(user, family, row.jti)
+
+
+def _pair(user: User, family: uuid.UUID, jti: uuid.UUID) -> Pair:
     return Pair(
         access=tokens.encode(Kind.ACCESS, user.pk, user.token_epoch, family),
-        refresh=tokens.encode(Kind.REFRESH, user.pk, user.token_epoch, family, jti=row.jti),
+        refresh=tokens.encode(Kind.REFRESH, user.pk, user.token_epoch, family, jti=jti),
     )
 
 

@@ -33,6 +33,17 @@ def count_by_address(path: str) -> None:
     _by_address_alone.add(path)
 
 
+def count_stranger(address: str | None) -> None:
+    """Somebody has shown nothing that is valid, where the middleware sees nobody (streams). PermanentError (429) after too often.
+
+    Blocks.
+    """
+    if not client_ip.is_trusted(address):
+        verdict = LIMITER.ask([Claim(ANONYMOUS, place(address)), Claim(IP, place(address))])
+        if not verdict.admitted:
+            raise too_often(verdict)
+
+
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     def handle(request: HttpRequest) -> HttpResponse:
         if _UNLIMITED.fullmatch(request.path_info) or client_ip.is_trusted(client_ip.current()):

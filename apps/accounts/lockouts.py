@@ -42,10 +42,8 @@ def prove(user: User) -> list[Place]:
 
 def passed(places: list[Place]) -> None:
     """The password was right: the name is as new; of the address only this try is forgotten, not what it tried at others."""
-    attempts.give_back(place for place in places if place.of.limit is ADDRESS)
-    for place in places:
-        if place.of.limit is not ADDRESS:
-            attempts.clear(place.of.limit, place.of.whose)
+    back = [place for place in places if place.of.limit is ADDRESS]
+    attempts.forget(back, [place.of for place in places if place.of.limit is not ADDRESS])
 
 
 def failed(places: list[Place], user: User | None) -> None:

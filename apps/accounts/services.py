@@ -1,9 +1,9 @@
 """What people do with their account; called by the REST views, the pages and the commands alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from apps.accounts import api_keys, audit, avatars, families, identity, lockouts, notices, passwords
+from apps.accounts.attempts import Place
 from apps.accounts.channels import services as channels
 from apps.accounts.models import Role, User
 from apps.accounts.second_factor import gate
@@ -19,7 +20,7 @@ from apps.accounts.tokens import unauthenticated
 from sokoul import component
 from sokoul.errors import PermanentError
 
-UNUSABLE = "!"
+T = TypeVar("T")
 
 
 def _taken() -> dict[str, tuple[str, str]]:
@@ -76,18 +77,42 @@ def login(name: str, password: str, code: str = "") -> User:
     too many wrong ones 429, the right one too, known or not. Whoever knows the password of an account with a second factor gets
     SecondFactorRequired (401) without the right `code`.
     """
+    return _enter(name, password, code, lambda user: user)
+
+
+def sign_in(name: str, password: str, code: str = "") -> tuple[User, families.Pair]:
+    """As `login`, with the first tokens of a new family."""
+    return _enter(name, password, code, lambda user: (user, families.start(user)))
+
+
+def _enter(name: str, password: str, code: str, begin: Callable[[User], T]) -> T:
     with passwords.gate:
-        places = lockouts.sign_in(name)
-        user = User.objects.by_login(name)
-        right = user.check_password(password) if user else check_password(password, UNUSABLE)
-        if user is None or not right or not user.is_active:
-            audit.record("auth.login_failed", name, user_id=user.pk if user else None)
-            lockouts.failed(places, user)
-            raise unauthenticated(_("That e-mail address or user name and password do not belong together. Try again."))
+        user, places = _known(name, password)
+        if not gate.enabled(user.pk):
+            return _entered(user, gate.How.PASSWORD, places, begin)
         lockouts.passed(places)
-    how = gate.check(user, code)
-    audit.record("auth.login", user.username, user, how=how)
-    return user
+    return _entered(user, gate.check(user, code), [], begin)
+
+
+def _known(name: str, password: str) -> tuple[User, list[Place]]:
+    """Whose the password is, and the places that the try has taken."""
+    places = lockouts.sign_in(name)
+    user = User.objects.by_login(name)
+    right = passwords.check(password, user)
+    if user is None or not right or not user.is_active:
+        audit.record("auth.login_failed", name, user_id=user.pk if user else None)
+        lockouts.failed(places, user)
+        raise unauthenticated(_("That e-mail address or user name and password do not belong together. Try again."))
+    return user, places
+
+
+def _entered(user: User, how: gate.How, places: list[Place], begin: Callable[[User], T]) -> T:
+    """All that a sign-in leaves behind, in one transaction: the disk is waited for once."""
+    with transaction.atomic():
+        begun = begin(user)
+        lockouts.passed(places)
+        audit.record("auth.login", user.username, user, how=how)
+    return begun
 
 
 def sign_out(user: User) -> None:

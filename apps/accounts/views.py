@@ -35,8 +35,8 @@ class OpenView(APIView):
     permission_classes = [Anyone]
 
 
-def _signed_in(user: User) -> dict[str, Any]:
-    return {**families.start(user)._asdict(), "user": user_json(user)}
+def _signed_in(user: User, pair: families.Pair) -> dict[str, Any]:
+    return {**pair._asdict(), "user": user_json(user)}
 
 
 class Register(OpenView):
@@ -49,7 +49,7 @@ class Register(OpenView):
     )
     def post(self, request: Request) -> Response:
         user = services.register(**body(RegistrationSerializer, request))
-        return Response(_signed_in(user), status=201)
+        return Response(_signed_in(user, families.start(user)), status=201)
 
 
 class Login(OpenView):
@@ -65,8 +65,7 @@ class Login(OpenView):
         tags=["auth"],
     )
     def post(self, request: Request) -> Response:
-        user = services.login(**body(CredentialsSerializer, request))
-        return Response(_signed_in(user))
+        return Response(_signed_in(*services.sign_in(**body(CredentialsSerializer, request))))
 
 
 class Refresh(OpenView):

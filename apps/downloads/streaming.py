@@ -18,12 +18,13 @@ import orjson
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
+from apps.accounts import limiting
 from apps.accounts.authentication import person_of
 from apps.downloads import library, services
 from apps.downloads.content import files_of
 from apps.downloads.models import LibraryFile
 from apps.jobs import broker
-from sokoul import logs, request_id
+from sokoul import client_ip, logs, request_id
 from sokoul.env import ENV
 from sokoul.errors import PROBLEM_JSON, PermanentError, TransientError, not_found, problem
 from sokoul.server.asgi_types import Message, Receive, Scope, Send
@@ -132,7 +133,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await _answer(scope, headers, send)
         except PermanentError as error:
-            await _refuse(send, error.status, error.message, error.code, error.extra)
+            await _refuse(send, error.status, error.message, error.code, error.extra, error.retry_after)
         except (DatabaseError, InterfaceError, TimeoutError):
             await _refuse(send, 503, "The database does not answer. Try again shortly.", "database", {})
         else:
@@ -149,8 +150,14 @@ async def _answer(scope: Scope, headers: dict[str, str], send: Send) -> "Body | 
     download_id, index = int(found["download"]), int(found["index"])
     session = _cookies(headers).get(settings.SESSION_COOKIE_NAME)
 
+    address = _address(scope, headers)
+
     def locate() -> tuple[int, Source]:
-        user_id = person_of(headers.get("authorization", ""), headers.get("x-api-key"), session).pk
+        try:
+            user_id = person_of(headers.get("authorization", ""), headers.get("x-api-key"), session).pk
+        except PermanentError:
+            limiting.count_stranger(address)
+            raise
         return user_id, source_of(user_id, download_id, index)
 
     user_id, source = await _look(locate)
@@ -162,6 +169,11 @@ async def _answer(scope: Scope, headers: dict[str, str], send: Send) -> "Body | 
         await send({"type": "http.response.body", "body": b""})
         return None
     return Body(source, lambda: source_of(user_id, download_id, index), start, end)
+
+
+def _address(scope: Scope, headers: dict[str, str]) -> str | None:
+    peer, _port = scope.get("client") or ("", 0)
+    return client_ip.resolve(peer, headers.get("x-forwarded-for", ""))
 
 
 def _cookies(headers: dict[str, str]) -> dict[str, str]:
@@ -205,7 +217,9 @@ def _start(status: int, headers: dict[str, Any]) -> Message:
     return {"type": "http.response.start", "status": status, "headers": pairs}
 
 
-async def _refuse(send: Send, status: int, detail: str, code: str, extra: dict[str, Any]) -> None:
+async def _refuse(
+    send: Send, status: int, detail: str, code: str, extra: dict[str, Any], retry_after: float | None = None
+) -> None:
     headers = {"content-type": PROBLEM_JSON, "cache-control": "no-store", "x-request-id": request_id.current(), **SAFE}
     if status == 416:
         headers["content-range"] = f"bytes */{extra['size']}"
@@ -213,8 +227,8 @@ async def _refuse(send: Send, status: int, detail: str, code: str, extra: dict[s
         headers["www-authenticate"] = 'Bearer realm="sokoul"'
     if status == 405:
         headers["allow"] = "GET, HEAD"
-    if status == 503:
-        headers["retry-after"] = "5"
+    if status == 503 or retry_after:
+        headers["retry-after"] = f"{retry_after or 5:.0f}"
     body = orjson.dumps(problem(status, detail, code=code))
     await send(_start(status, {**headers, "content-length": len(body)}))
     await send({"type": "http.response.body", "body": body})

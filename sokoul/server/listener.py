@@ -4,6 +4,10 @@ import errno
 import resource
 import socket
 
+# Bytes that the system takes of an answer before the client has room for them. Without a bound it takes megabytes, for each of as
+# many clients as do not read.
+UNSENT = 128 * 1024
+
 
 class CannotListen(Exception):
     """The message says why and what to do."""
@@ -19,6 +23,8 @@ def bind(host: str, port: int) -> socket.socket:
         raise CannotListen(f"{host} is no address of this machine. Set BIND or --host to one, or to 0.0.0.0.") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # its connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
     try:
         listener.bind(address)
         listener.listen(2048)

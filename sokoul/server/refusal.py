@@ -44,6 +44,9 @@ class Refusal:
 
 
 BAD_TARGET = Refusal(400, "bad_target", "The request line must name a path that begins with /.")
+BAD_HOST = Refusal(
+    400, "bad_host", "A request says in one Host header whom it is for.", close=True
+)  # RFC 9112, section 3.2
 TOO_LARGE = Refusal(413, "too_large", "The request is larger than is accepted here. Send less.", close=True)
 TOO_SLOW = Refusal(408, "too_slow", "The rest of the request did not arrive in time. Send it again.", close=True)
 HEADERS_TOO_LARGE = Refusal(431, "headers_too_large", "The headers are larger than is accepted here.", close=True)

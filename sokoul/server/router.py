@@ -55,8 +55,8 @@ class Router:
         if self._drain.draining and not self._open.fullmatch(scope["path"]):
             await refusal.answer_early(scope, receive, send, refusal.DRAINING, self._limits)
             return
-        if not scope["path"].startswith("/"):
-            await refusal.answer_early(scope, receive, send, refusal.BAD_TARGET, self._limits)
+        if wrong := _wrong(scope):
+            await refusal.answer_early(scope, receive, send, wrong, self._limits)
             return
         stream = next((app for pattern, app in self._streams if pattern.fullmatch(scope["path"])), None)
         request = draining.Request(send, asyncio.current_task(), stream is not None)
@@ -100,6 +100,14 @@ class Router:
             await self._websocket(scope, receive, register)
         finally:
             self._drain.sockets.discard(socket)
+
+
+def _wrong(scope: Scope) -> refusal.Refusal | None:
+    """What nobody may be asked in this way."""
+    if not scope["path"].startswith("/"):
+        return refusal.BAD_TARGET
+    hosts = sum(name == b"host" for name, _ in scope["headers"])
+    return refusal.BAD_HOST if hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1") else None
 
 
 async def _deny(scope: Scope, send: Send) -> None:

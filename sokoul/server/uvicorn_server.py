@@ -1,10 +1,13 @@
 """uvicorn (httptools, uvloop, websockets) with our deadlines and our way of leaving."""
 
 import asyncio
+import fcntl
 import logging
 import socket
+import struct
+import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -21,6 +24,13 @@ from sokoul.server.refusal import HEADERS_TOO_LARGE
 logger = logging.getLogger("sokoul.server")
 # Beyond the grace: cutting, lifespan shutdown, closing.
 LAST_RESORT = 4.0
+
+
+def cut(transport: asyncio.Transport) -> None:
+    """End the connection at once, with a reset: what a client would not read, the system must not go on keeping for it either."""
+    with suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -77,7 +87,11 @@ class HttpProtocol(HttpToolsProtocol):
                 if cycle.disconnected and not cycle.response_complete:
                     raise ClientGone
 
-            await app(scope, receive, send_or_tell)
+            try:
+                await app(scope, receive, send_or_tell)
+            finally:
+                if cycle.response_started and not cycle.response_complete:
+                    self._unfinished(cycle)
 
         super()._start_asgi_task(cycle, telling)  # type: ignore[arg-type]
 
@@ -85,13 +99,33 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         # Answered, but its body still arrives, or its answer does not leave: neither may last.
         if self._end_timer is None and (self._receiving_body or self.transport.is_closing()):
-            self._end_timer = self.loop.call_later(self.limits.idle_seconds, self.transport.abort)
+            self._arm_end_timer()
 
     def timeout_keep_alive_handler(self) -> None:
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()  # closing would wait for the client to read
+        if self._is_behind():
+            cut(self.transport)  # closing would wait for the client to read
         else:
             super().timeout_keep_alive_handler()
+
+    def _is_behind(self) -> bool:
+        """Whether the client has not taken all of its answer: some of it is here, or with the system."""
+        if self.transport.get_write_buffer_size():
+            return True
+        with suppress(OSError, ValueError):  # closed already
+            number = self.transport.get_extra_info("socket").fileno()
+            return any(fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4)))
+        return False
+
+    def _unfinished(self, cycle: RequestResponseCycle) -> None:
+        """The answer will never be whole. What there is of it is left to a client that takes it, for a while."""
+        if self.flow.write_paused:
+            cycle.disconnected = True
+            cut(self.transport)
+        elif self._end_timer is None:
+            self._arm_end_timer()
+
+    def _arm_end_timer(self) -> None:
+        self._end_timer = self.loop.call_later(self.limits.idle_seconds, cut, self.transport)
 
     def _arm_header_timer(self) -> None:
         if self._header_timer is None:
@@ -102,7 +136,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._arm_header_timer()  # a pipelined request: the one before it ends first
         else:
-            self.transport.abort()
+            cut(self.transport)
 
     def _refuse_headers(self) -> None:
         headers, body = HEADERS_TOO_LARGE.render(None)
@@ -134,7 +168,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        self.loop.call_later(1.0, self.transport.abort)
+        self.loop.call_later(1.0, cut, self.transport)
 
     def _sign_of_life(self) -> None:
         if self.pong_timer is not None:

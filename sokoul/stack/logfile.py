@@ -33,7 +33,7 @@ class LogFile:
     def _append(self, data: bytes) -> bool:
         try:
             if self._descriptor is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             written = os.write(self._descriptor, data)
             if os.fstat(self._descriptor).st_size > MOST_BYTES:

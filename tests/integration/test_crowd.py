@@ -22,6 +22,7 @@ import pytest
 
 from apps.accounts.models import User
 from sokoul.server.limits import Limits
+from sokoul.server.listener import UNSENT
 from tests.waiting import until
 from tests.web import Web, token_of
 
@@ -210,39 +211,53 @@ MODES = {
 }
 
 
+def kept(web: Web) -> tuple[int, int]:
+    """(connections of clients to this port, bytes of their answers) that the system of the server keeps, whoever closed them.
+
+    proc_net_tcp(5). Not those of which the server's half has ended and been acknowledged: nothing is left to be sent there.
+    """
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    mine = [row for row in rows if row[1].endswith(f":{web.port:04X}") and row[3] not in ENDED]
+    return len(mine), sum(int(row[4].partition(":")[0], 16) for row in mine)
+
+
+ENDED = ("05", "06", "0A")  # FIN-WAIT-2, TIME-WAIT; and the socket that listens
+
+
 @pytest.mark.parametrize("mode", [*MODES] if CROWD else ["headers", "body", "range"])
-def test_slowhttptest_finds_nothing_to_hold_on_to(web: Web, tmp_path: Path, mode: str) -> None:
-    """The service was there throughout, and every slow connection was closed by the server, in time."""
+def test_slowhttptest_finds_nothing_to_hold_on_to(another_web: Callable[..., Web], tmp_path: Path, mode: str) -> None:
+    """The service was there throughout, and of every slow connection nothing was left on the server's side in time: no file, no
+    socket, no byte of its answer.
+
+    By the server's side, as what slowhttptest counts as connected is misleading where it reads slowly: of a connection that was
+    reset it goes on reading what had arrived before, 32 bytes in 5 s, and learns only then that it has ended.
+    """
     program = shutil.which("slowhttptest")
     if program is None:
         pytest.skip("slowhttptest is not installed: sudo apt-get install slowhttptest (test_a_crowd… is our own)")
+    web = another_web()
     options, path, seconds = MODES[mode]
     size = 1000 if CROWD else 200
-    command = [
-        program,
-        *options,
-        "-u",
-        f"{web.url}{path}",
-        "-c",
-        str(size),
-        "-r",
-        "200",
-        "-l",
-        "60",
-        "-p",
-        "3",
-        "-g",
-        "-o",
-        "slow",
-    ]
-    begun = time.monotonic()
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    took = time.monotonic() - begun
-    said = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stdout)
-    print(f"\n{mode}: {took:.1f} s", said[-600:])
-    rows = [line.split(",") for line in (tmp_path / "slow.csv").read_text().splitlines()[1:]]
-    assert rows
-    assert "No open connections left" in said, said[-2000:]
-    assert took < seconds + size / 200 + 2 * SLACK
-    assert all(int(available) for *_, available in rows), rows
+    files = opened(web)
+    often = ["-u", f"{web.url}{path}", "-c", str(size), "-r", "200", "-l", "60", "-p", "3", "-g", "-o", "slow"]
+    begun, most = time.monotonic(), (0, 0)
+
+    def is_over() -> bool:
+        nonlocal most
+        now = kept(web)
+        most = max(most, now)
+        return time.monotonic() > begun + size / 200 + 2 and now[0] < 5
+
+    with subprocess.Popen([program, *options, *often], cwd=tmp_path, stdout=subprocess.DEVNULL) as running:
+        try:
+            until(is_over, seconds + size / 200 + 2 * SLACK, what="the end of every connection")
+            took = time.monotonic() - begun
+            until(lambda: opened(web) < files + 30, what="its files closed")
+        finally:
+            running.terminate()
+    rows = [[int(cell) for cell in line.split(",")] for line in (tmp_path / "slow.csv").read_text().splitlines()[1:]]
+    print(f"\n{mode}: {took:.1f} s, {most[0]} connections, {most[1] >> 10} KiB at once, in the end {rows[-1]}")
+    assert sum(rows[-1][1:4]) > size // 2, "nearly all, where it is stopped before it has counted"
+    assert all(available for *_, available in rows), rows
+    assert most[1] <= most[0] * (UNSENT + 64 * 1024)
     assert web.get("/health").status_code == 200

@@ -350,6 +350,17 @@ def test_of_20_requests_of_a_stranger_10_pass_over_four_processes(processes: lis
     assert hammer(processes, 20, "/user/profile", {"X-Forwarded-For": address}) == {401: 10, 429: 10}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_s_wrong_keys_are_counted_as_a_stranger_s(processes: list[Web], alice: User, address: str) -> None:
+    """What is right is not: a player asks as often as it seeks."""
+    throttling.LIMITER.forget()
+    path, here = "/downloads/1/files/0/stream", {"X-Forwarded-For": address}
+    answers = [processes[0].get(path, headers={**here, "X-API-Key": f"sk_{number}"}) for number in range(12)]
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert {processes[0].get(path, alice, headers=here).status_code for _ in range(12)} == {404}
+
+
 def test_a_socket_is_opened_as_often_as_its_address_may_ask(processes: list[Web], address: str) -> None:
     throttling.LIMITER.forget()
     for _ in range(999):

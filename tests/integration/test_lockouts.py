@@ -3,20 +3,23 @@
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from apps.accounts import attempts, lockouts, notices, passwords, services
+from apps.accounts import attempts, audit, lockouts, notices, passwords, services
 from apps.accounts.attempts import Limit, Try
-from apps.accounts.models import Attempt, AuditEntry, User
+from apps.accounts.models import Attempt, AuditEntry, RefreshToken, User
 from apps.feed.models import Event
 from apps.jobs.models import Job
 from sokoul import client_ip
@@ -63,14 +66,14 @@ def locks() -> list[Any]:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each time that a password is hashed, by whichever way."""
     done: list[str] = []
-    for method in ("encode", "verify"):
-        plain = getattr(Argon2PasswordHasher, method)
+    for where, method in ((Argon2PasswordHasher, "encode"), (Argon2PasswordHasher, "verify"), (passwords, "_right")):
+        plain = getattr(where, method)
 
         def counting(*args: Any, plain: Any = plain, method: str = method) -> Any:
             done.append(method)
             return plain(*args)
 
-        monkeypatch.setattr(Argon2PasswordHasher, method, counting)
+        monkeypatch.setattr(where, method, counting)
     return done
 
 
@@ -197,7 +200,7 @@ def test_every_refusal_costs_one_hash(db: None, alice: User, name: str, computed
     make_user("unusable", password="!")
     computed.clear()
     assert login(name).status_code == 401
-    assert len(computed) == 1
+    assert computed == ["_right"], "looked at, and not made, which takes longer"
     fail(name, 9)
     computed.clear()
     assert login(name).status_code == 429
@@ -307,6 +310,53 @@ def test_places_are_taken_in_every_limit_or_in_none(db: None) -> None:
     assert Attempt.objects.filter(scope="wide").count() == 1
     attempts.give_back(first)
     assert attempts.take(Try(narrow, "X"))
+
+
+def test_tries_alone_need_not_wait_for_the_disk_and_what_they_are_part_of_does(transactional_db: None) -> None:
+    def waits() -> str:
+        return str(cursor.execute("SHOW synchronous_commit").fetchone()[0])
+
+    here = Try(Limit("test", 5, 60), "x")
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = 'on'")
+        with CaptureQueriesContext(connection) as asked:
+            attempts.take(here)
+        assert "'synchronous_commit', 'off'" in asked[0]["sql"]
+        assert waits() == "on"
+        with transaction.atomic():
+            attempts.take(here)
+            assert waits() == "on"
+        cursor.execute("RESET synchronous_commit")
+
+
+def test_who_counts_the_same_waits_for_whoever_came_first(transactional_db: None) -> None:
+    """The place of somebody who has not committed yet is taken."""
+    one = Try(Limit("test", 1, 60), "x")
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            attempts.take(one)
+            second = threads.submit(lambda: (attempts.first(*one), connection.close()))
+            with connection.cursor() as cursor:
+                waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                until(lambda: cursor.execute(waiting).fetchone()[0], what="the second one waiting")
+        assert second.result()[0] is False
+
+
+def test_signing_in_asks_the_database_eight_times(db: None, alice: User) -> None:
+    """200 people at once wait for one another at each of them (`make bench ONLY=logins`)."""
+    login("alice", PASSWORD)
+    with CaptureQueriesContext(connection) as asked:
+        assert login("alice", PASSWORD).status_code == 200
+    assert len(asked) <= 8, [query["sql"] for query in asked]
+
+
+def test_a_sign_in_that_cannot_be_written_down_has_not_happened(
+    transactional_db: None, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "record", Mock(side_effect=OperationalError("the server closed the connection")))
+    assert login("alice", PASSWORD).status_code == 503
+    assert not RefreshToken.objects.filter(user=alice).exists()
+    assert Attempt.objects.count() == 2, "name and address: it may have been a guess"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ class Process:
     """One server process and what it wrote. Times are seconds."""
 
     def __init__(self, server: str, limits: dict[str, Any], drain: dict[str, Any]) -> None:
+        self.server = server
         self._log = tempfile.NamedTemporaryFile(mode="w+")  # noqa: SIM115 (closed by stop)
         arguments = [server, json.dumps(limits), json.dumps(drain)]
         self._popen = subprocess.Popen(
@@ -288,6 +289,40 @@ def test_what_a_client_does_not_read_is_not_kept_for_it(quick: Process) -> None:
         assert 0 < amounts[-1] < 32 * 1024 * 1024
         assert quick.memory - before < 32 * 1024 * 1024
     assert quick.get("/hello")[1] == b"hello"  # it does not send to nobody for ever
+
+
+def test_answers_that_are_not_read_are_not_left_to_the_system_either(quick: Process) -> None:
+    """60 of them, asked for at once by a client without room for one: a reset, or the kernel would keep and offer them for minutes."""
+    if quick.server == "daphne":
+        pytest.skip("closes in good order: the kernel keeps what it has taken")
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        peer.connect(("127.0.0.1", quick.port))
+        peer.sendall(b"GET /environ HTTP/1.1\r\nHost: x\r\n\r\n" * 60)
+        key = f":{quick.port:04X} 0100007F:{peer.getsockname()[1]:04X} "
+
+        def queued() -> int:
+            """Bytes that the server's kernel keeps for this client (proc_net_tcp(5)); -1: it knows of no such connection."""
+            rows = Path("/proc/net/tcp").read_text().splitlines()
+            return next((int(row.split()[4].partition(":")[0], 16) for row in rows if key in row), -1)
+
+        assert until(lambda: queued() > 10_000, "answers that nobody takes")
+        until(lambda: queued() == -1, "the end of the connection")
+
+
+@pytest.mark.parametrize(("hosts", "status"), [([], 400), (["x"], 200), (["x", "x"], 400), (["x", "y"], 400)])
+def test_a_request_says_once_whom_it_is_for(quick: Process, hosts: list[str], status: int) -> None:
+    """RFC 9112, section 3.2."""
+    with quick.raw() as peer:
+        lines = ["GET /hello HTTP/1.1", *(f"Host: {host}" for host in hosts), "Connection: close", "", ""]
+        peer.sendall("\r\n".join(lines).encode())
+        assert everything(peer).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_who_speaks_http_1_0_need_not_say_so(quick: Process) -> None:
+    with quick.raw() as peer:
+        peer.sendall(b"GET /hello HTTP/1.0\r\n\r\n")
+        assert b" 200 " in everything(peer).partition(b"\r\n")[0]
 
 
 def test_rubbish_and_hostile_paths_do_not_hurt(quick: Process) -> None:

@@ -1,5 +1,6 @@
 """Argon2id at the cost that was chosen, and never more than four hashes at once."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -17,6 +18,12 @@ def test_the_hash_is_argon2id_at_19_mib() -> None:
     assert not check_password("secret word", encoded)
 
 
+def test_what_is_looked_at_for_nobody_is_made_as_everybody_s() -> None:
+    """So that it takes as long: of the same cost, and nothing about it is refused before."""
+    theirs = re.sub(r"\$[^$]{30}\$[^$]{43}\Z", f"${'A' * 30}${'A' * 43}", make_password("secret words"))
+    assert theirs == passwords.NOBODYS
+
+
 @pytest.mark.parametrize("method", ["encode", "verify"])
 def test_four_hashes_at_once_at_most(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     started, go_on = threading.Semaphore(0), threading.Event()
@@ -26,7 +33,8 @@ def test_four_hashes_at_once_at_most(method: str, monkeypatch: pytest.MonkeyPatc
         go_on.wait(timeout=10)
         return ""
 
-    monkeypatch.setattr(Argon2PasswordHasher, method, hash_slowly)
+    monkeypatch.setattr(Argon2PasswordHasher, "encode", hash_slowly)
+    monkeypatch.setattr(passwords, "_right", hash_slowly)
     hash_one = getattr(passwords.Argon2Hasher(), method)
     threads = [threading.Thread(target=hash_one, args=("a", "b")) for _ in range(4)]
     for thread in threads:
@@ -51,7 +59,8 @@ def held():
 
 def hash_twice():
     for _ in range(2):
-        Argon2Hasher().encode("secret words", "salt and salt")
+        encoded = Argon2Hasher().encode("secret words", "salt and salt")
+        assert Argon2Hasher().verify("secret words", encoded)
 
 before = held()
 threads = [threading.Thread(target=hash_twice) for _ in range(8)]

@@ -34,7 +34,7 @@ class Client:
             "raw_path": path.encode(),
             "query_string": b"",
             "http_version": "1.1",
-            "headers": [],
+            "headers": [(b"host", b"x")],
             **scope,
         }
         self._body = list(body) or [b""]
