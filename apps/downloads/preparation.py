@@ -65,12 +65,12 @@ def _queue(
     Nothing is written where the download has another release by now. Raises PermanentError where this is not the torrent that was
     chosen.
     """
-    _check_hashes(download, v1, v2)
     with transaction.atomic():
         quotas.hold(download.user_id)
         mine = Download.objects.filter(pk=download.pk, phase=Phase.QUEUED, swarm="", torrent=download.torrent)
         if not mine.select_for_update(no_key=True).exists():
             return
+        _check_hashes(download, v1, v2)
         if meta and (reason := quotas.too_large(download.pk, meta.total)):
             rows.move(download.pk, Phase.FAILED, after=[Phase.QUEUED], reason=reason)
             return

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from apps.accounts import audit
 from apps.accounts.models import User
 from apps.downloads import blocklist, claims, faults, quotas, rows, search, services
 from apps.downloads.claims import Claim
@@ -94,7 +95,8 @@ def _end(download: Download, tried: list[dict[str, Any]]) -> None:
     download.tried, download.replacements = tried, download.replacements + 1
     reason = f"{download.replacements} releases were given up. {services.told_of(download)}"
     removal = "delete" if download.swarm else ""
-    rows.move(download.pk, Phase.FAILED, reason=reason, removal=removal, tried=tried)
+    told: dict[str, Any] = {"tried": tried, "replacements": download.replacements}
+    rows.move(download.pk, Phase.FAILED, reason=reason, removal=removal, **told)
 
 
 def _go_on(download_id: int) -> None:
@@ -138,7 +140,9 @@ def replace(user_id: int, download_id: int, *, by: User | None = None) -> Downlo
         blocklist.add(download, fault, Source.BY_HAND)
         tried = [*download.tried, _entry(download, fault)][-KEPT:]
         _choose_anew(download, tried, fault, replacements=0)
-        services.note("download.replaced", download, by, release=tried[-1]["name"])
+        on_behalf = {"owner": user.username} if by and by.pk != user.pk else {}
+        details = {"media_id": download.media_id, "release": tried[-1]["name"], **on_behalf}
+        audit.record("download.replaced", str(download.pk), by or user, **details)
     return services.owned(user_id, download_id)
 
 

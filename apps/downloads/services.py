@@ -197,7 +197,7 @@ def _tell(download: Download, given_up: dict[str, Any], release: Torrent) -> Non
     about = {"download_id": download.pk, "media_id": download.media_id, "title": download.media.title}
 
     def words() -> str:
-        text = _("“%(title)s”: the release %(old)s was given up, for %(why)s. The next best is taken: %(new)s.")
+        text = _("“%(title)s”: the release %(old)s was given up because %(why)s. The next best is taken: %(new)s.")
         return text % {**gaps, "why": faults.phrase(given_up["code"])}
 
     push.notify(download.user_id, "download_replaced", words, reason=given_up["reason"], **about)
@@ -217,7 +217,7 @@ def refused(download: Download, verb: str) -> PermanentError:
     return conflict(f"This download is {download.phase}; it cannot be {verb} now.", phase=download.phase)
 
 
-def note(action: str, download: Download, by: User | None, **details: Any) -> None:
+def _note(action: str, download: Download, by: User | None, **details: Any) -> None:
     """One line in the audit trail; `by` is who did it on the owner's behalf, None for the owner."""
     owner = User.objects.filter(pk=download.user_id).first()
     on_behalf = {"owner": owner.username} if by and owner and by.pk != owner.pk else {}
@@ -232,7 +232,7 @@ def pause(user_id: int, download_id: int, *, by: User | None = None) -> Download
     with transaction.atomic():
         if not rows.move(download.pk, Phase.PAUSED):
             raise refused(download, "paused")
-        note("download.paused", download, by)
+        _note("download.paused", download, by)
     return owned(user_id, download_id)
 
 
@@ -244,7 +244,7 @@ def resume(user_id: int, download_id: int, *, by: User | None = None) -> Downloa
             raise refused(download, "resumed")
         if not download.swarm:  # it was paused before its job had found out which torrent it is
             enqueue(download)
-        note("download.resumed", download, by)
+        _note("download.resumed", download, by)
     return owned(user_id, download_id)
 
 
@@ -266,7 +266,7 @@ def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Do
             raise refused(download, "retried")
         download = owned(user_id, download_id)
         job = enqueue(download)
-        note("download.retried", download, by)
+        _note("download.retried", download, by)
     return download, str(job.pk)
 
 
@@ -294,7 +294,7 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
         if download.removal:
             raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
         with transaction.atomic():
-            note("download.removed", download, by)
+            _note("download.removed", download, by)
             download.delete()
         return
     if download.status == "Completed" and not files:
@@ -314,7 +314,7 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
             raise refused(download, "cancelled")
         if files:
             forget_files(download.pk)
-        note("download.cancelled", download, by, files=files)
+        _note("download.cancelled", download, by, files=files)
 
 
 def _stop_seeding(download: Download, by: User | None) -> None:
@@ -323,7 +323,7 @@ def _stop_seeding(download: Download, by: User | None) -> None:
             raise conflict(
                 "It is finished and in your library. Add ?files=true to delete its files.", phase=download.phase
             )
-        note("download.seeding_ended", download, by)
+        _note("download.seeding_ended", download, by)
 
 
 def forget_files(download_id: int) -> None:

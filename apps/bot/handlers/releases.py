@@ -86,6 +86,6 @@ def _start(
     *,
     automatic: bool = False,
 ) -> Reply:
-    wish = {"torrent_id": torrent_id, "season": season, "episode": episode}
+    wish: dict[str, Any] = {"torrent_id": torrent_id, "season": season, "episode": episode}
     download, _job = services.start(sender.person.pk, media_id or 0, automatic=automatic, **wish)
     return downloads.shown(sender, download)
