@@ -251,8 +251,8 @@ def test_a_hunter_killed_anywhere_in_it_leaves_the_rest_to_its_successor(
     demo: Demo, alice: User, media: Media, first_hunter: Hunter, monkeypatch: pytest.MonkeyPatch, seam: str
 ) -> None:
     monkeypatch.setattr(ENV, "stall_timeout", 600)
-    demo.set_rate(50_000)
-    bad, dead = seeded(demo, media, 30, "Bad.2021.1080p")
+    demo.set_rate(300_000)
+    bad, dead = seeded(demo, media, 30, "Bad.2021.1080p", size=2_000_000)
     _, good = seeded(demo, media)
     download = chosen(alice, media)
     work_off()
