@@ -13,8 +13,8 @@ from unfold.admin import TabularInline
 
 from apps.accounts.admin import Listed, moment, path_link
 from apps.accounts.models import User
-from apps.downloads import services
-from apps.downloads.models import Candidate, Download, Torrent
+from apps.downloads import blocklist, faults, replacement, services
+from apps.downloads.models import Blocked, Candidate, Download, Torrent
 from sokoul.errors import PermanentError
 from sokoul.templatetags.shown import rate, size
 
@@ -130,7 +130,7 @@ class DownloadAdmin(Listed):
     list_select_related = ("media", "user")
     search_fields = ("name", "media__title", "=user__username", "=request_id", "=swarm")
     ordering = ("-pk",)
-    actions = ("pause", "resume", "retry", "cancel")
+    actions = ("pause", "resume", "retry", "replace", "cancel")
 
     @admin.display(description=gettext_lazy("progress"), ordering="progress")
     def percent(self, download: Download) -> str:
@@ -160,6 +160,10 @@ class DownloadAdmin(Listed):
     def retry(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
         self._on_behalf(request, chosen, services.retry)
 
+    @admin.action(description=gettext_lazy("Block the release and take the next best"))
+    def replace(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
+        self._on_behalf(request, chosen, replacement.replace)
+
     @admin.action(description=gettext_lazy("Cancel (what has failed leaves the list)"))
     def cancel(self, request: HttpRequest, chosen: QuerySet[Download]) -> None:
         self._on_behalf(request, chosen, services.cancel)
@@ -177,3 +181,52 @@ class DownloadAdmin(Listed):
                 self.message_user(request, text, messages.ERROR)
         if count:
             self.message_user(request, gettext("Done for %(count)d downloads.") % {"count": count})
+
+
+@admin.register(Blocked)
+class BlockedAdmin(Listed):
+    heading = gettext_lazy("Blocklist")
+    one = gettext_lazy("Entry of the blocklist")
+    list_display = ("release", "media", "whose", "why", "reason", "source", "when")
+    list_filter = ("source", "code")
+    list_select_related = ("media", "user")
+    search_fields = ("title", "media__title", "=user__username", "=info_hash_v1", "=info_hash_v2")
+    ordering = ("-pk",)
+    actions = ("widen", "lift")
+
+    @admin.display(description=gettext_lazy("release"), ordering="title")
+    def release(self, entry: Blocked) -> str:
+        return str(entry)
+
+    @admin.display(description=gettext_lazy("for"), ordering="user")
+    def whose(self, entry: Blocked) -> str:
+        return entry.user.username if entry.user else gettext("everybody")
+
+    @admin.display(description=gettext_lazy("why"), ordering="code")
+    def why(self, entry: Blocked) -> str:
+        return faults.phrase(entry.code)
+
+    @admin.display(description=gettext_lazy("since"), ordering="created_at")
+    def when(self, entry: Blocked) -> str:
+        return moment(entry.created_at)
+
+    @admin.action(description=gettext_lazy("Block for everybody"))
+    def widen(self, request: HttpRequest, chosen: QuerySet[Blocked]) -> None:
+        self._each(request, chosen, blocklist.widen)
+
+    @admin.action(description=gettext_lazy("Take off the blocklist"))
+    def lift(self, request: HttpRequest, chosen: QuerySet[Blocked]) -> None:
+        self._each(request, chosen, blocklist.lift)
+
+    def _each(self, request: HttpRequest, chosen: QuerySet[Blocked], verb: Callable[[int, User], None]) -> None:
+        """Those that are gone meanwhile are left out."""
+        assert isinstance(request.user, User)
+        count = 0
+        for blocked_id in chosen.values_list("pk", flat=True):
+            try:
+                verb(blocked_id, request.user)
+                count += 1
+            except PermanentError as error:
+                self.message_user(request, error.message, messages.ERROR)
+        if count:
+            self.message_user(request, gettext("Done for %(count)d entries.") % {"count": count})

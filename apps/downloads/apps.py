@@ -16,4 +16,5 @@ class DownloadsConfig(AppConfig):
         snapshot.provider("downloads", rows.active)
         limits.counted_by(quotas.used)
         preferences.offer("download_completed", gettext_lazy("A download is in my library"))
+        preferences.offer("download_replaced", gettext_lazy("A release was given up and the next best is taken"))
         preferences.offer("download_failed", gettext_lazy("A download failed"))

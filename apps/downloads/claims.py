@@ -108,13 +108,20 @@ def release(hunter: str) -> None:
         cursor.execute("UPDATE downloads SET hunter = '', lease_until = NULL WHERE hunter = %s", [hunter])
 
 
-def cleaned(download_id: int, fence: int) -> None:
-    """The files that a removal asked for are gone."""
+def cleaned(download_id: int, fence: int) -> str:
+    """The files that a removal asked for are gone; gives the phase, empty where the fence holds no more.
+
+    What waits for another release (searching, queued) has no swarm any more.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE downloads SET removal = '', hunter = '', lease_until = NULL WHERE id = %s AND fence = %s",
+            """UPDATE downloads SET removal = '', hunter = '', lease_until = NULL,
+                   swarm = CASE WHEN phase IN ('searching', 'queued') THEN '' ELSE swarm END
+               WHERE id = %s AND fence = %s AND removal <> '' RETURNING phase""",
             [download_id, fence],
         )
+        row = cursor.fetchone()
+    return str(row[0]) if row else ""
 
 
 def write_progress(rows: list[dict[str, Any]]) -> None:

@@ -17,12 +17,14 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 from django.db.models import F
 from django.utils import timezone
 
-from apps.downloads import claims, library, quotas, rows
+from apps.downloads import claims, faults, library, quotas, replacement, rows
 from apps.downloads.claims import Claim
 from apps.downloads.disk import Disk
 from apps.downloads.engine import events
 from apps.downloads.engine.session import Engine
+from apps.downloads.faults import Fault
 from apps.downloads.models import Download, Phase, TorrentState
+from apps.downloads.patience import Patience
 from apps.downloads.preparation import check_content, queued
 from apps.downloads.readers import Readers
 from apps.feed import push
@@ -70,6 +72,7 @@ class Hunter:
         self._readers = Readers(engine)
         self._told: deque[events.EngineEvent] = deque()
         self._due: dict[str, float] = {}
+        self._patience = Patience()
         self._woken = threading.Event()
         self._handlers = self._event_handlers()
         queued.connect(self._on_queued)
@@ -156,9 +159,9 @@ class Hunter:
                 self._add(key, swarm, running)
         elif not swarm.removing and bool(running) == self._is_paused(key):
             (self._engine.resume if running else self._engine.pause)(key)
-        for claim in swarm.downloads.values():
-            if claim.removal:  # the others still need the files
-                claims.cleaned(claim.id, claim.fence)
+        for claim in [claim for claim in swarm.downloads.values() if claim.removal]:  # the others still need the files
+            self._cleaned(claim)
+            del swarm.downloads[claim.id]
         for claim in running:
             self._advance(claim, swarm)
 
@@ -177,8 +180,12 @@ class Hunter:
         for claim in swarm.downloads.values():
             if delete:
                 self._disk.clear(library.folder_of(key))
-            claims.cleaned(claim.id, claim.fence)
+            self._cleaned(claim)
         self._swarms.pop(key, None)
+
+    def _cleaned(self, claim: Claim) -> None:
+        with request_id.bound(claim.request_id, claim.user_id):
+            replacement.cleaned(claim)
 
     def _add(self, key: str, swarm: Swarm, running: list[Claim]) -> None:
         claim = running[0]
@@ -197,7 +204,7 @@ class Hunter:
                 resume=bytes(state.resume) or None if state else None,
             )
         except PermanentError as error:
-            self._fail(swarm, error.message)
+            self._fail(swarm, error.message, faults.of(error))
 
     def _advance(self, claim: Claim, swarm: Swarm) -> None:
         """From one phase to the next, as far as the engine has come."""
@@ -226,12 +233,19 @@ class Hunter:
             return True
         return bool(progress and progress.bytes_total and progress.uploaded / progress.bytes_total >= ENV.seed_ratio)
 
-    def _fail(self, swarm: Swarm, reason: str) -> None:
+    def _fail(self, swarm: Swarm, reason: str, fault: Fault | None = None) -> None:
         for claim in swarm.downloads.values():
             if not claim.removal:
-                self._fail_one(claim, reason)
+                self._fail_one(claim, reason, fault)
 
-    def _fail_one(self, claim: Claim, reason: str) -> None:
+    def _fail_one(self, claim: Claim, reason: str, fault: Fault | None = None) -> None:
+        """`fault`: the release is to blame, so that another one is taken where the choice is ours."""
+        self._late.pop(claim.id, None)
+        with request_id.bound(claim.request_id, claim.user_id):
+            if fault and replacement.give_up(claim.id, fault, fence=claim.fence):
+                claim.removal = "delete"
+                log.info("release given up", download_id=claim.id, fault=fault.code, reason=fault.reason)
+                return
         claim.removal = "keep" if ENV.keep_partial else "delete"
         self._move(claim, Phase.FAILED, reason=reason, removal=claim.removal)
 
@@ -261,7 +275,7 @@ class Hunter:
         try:
             result.result()
         except PermanentError as error:
-            self._fail_one(claim, error.message)
+            self._fail_one(claim, error.message, faults.of(error))
         except (DatabaseError, InterfaceError):
             return  # tried again at the next look
         except TimeoutError as error:
@@ -278,7 +292,9 @@ class Hunter:
     def _event_handlers(self) -> dict[type, Callable[[Any, Swarm], None]]:
         return {
             events.MetadataReceived: self._on_metadata,
-            events.MetadataRefused: lambda event, swarm: self._fail(swarm, event.message),
+            events.MetadataRefused: lambda event, swarm: self._fail(
+                swarm, event.message, faults.named(event.code, event.message)
+            ),
             events.Finished: self._on_finished,
             events.ResumeData: self._on_resume_data,
             events.TrackerError: self._on_tracker_error,
@@ -297,7 +313,7 @@ class Hunter:
         try:
             check_content(event.meta)
         except SokoulError as error:
-            self._fail(swarm, error.message)
+            self._fail(swarm, error.message, faults.of(error))
             return
         files = [asdict(file) for file in event.meta.files]
         fresh = TorrentState.objects.filter(download_id__in=swarm.downloads, metainfo=b"")
@@ -335,6 +351,7 @@ class Hunter:
 
     def _on_tracker_reply(self, _: events.TrackerReply, swarm: Swarm) -> None:
         swarm.reason = ""
+        self._patience.heard()
 
     def _on_file_error(self, event: events.FileError, swarm: Swarm) -> None:
         full = self._disk.is_full(OSError(event.errno, event.message))
@@ -353,6 +370,8 @@ class Hunter:
             if progress.state == "checking":  # it counts from nothing what is there already
                 continue
             swarm = self._swarms[key]
+            if progress.peers:
+                self._patience.heard()
             moved, swarm.last_bytes = progress.bytes_done != swarm.last_bytes, progress.bytes_done
             for claim in swarm.downloads.values():
                 if claim.phase in {Phase.METADATA, Phase.DOWNLOADING, Phase.SEEDING}:
@@ -391,22 +410,16 @@ class Hunter:
         ]
 
     def _watch(self) -> None:
-        """Nothing waits for ever: no metadata, no peers or no progress for the configured time fails with that reason."""
+        """Nothing waits for ever. That the release is to blame is only said where others are heard of."""
+        waits = {Phase.METADATA, Phase.DOWNLOADING}
+        waiting = {
+            claim.swarm for swarm in self._swarms.values() for claim in swarm.downloads.values() if claim.phase in waits
+        }
         for key, swarm in self._swarms.items():
             progress = self._engine.progress().get(key)
-            for claim in swarm.downloads.values():
-                reason = self._stalled(claim, progress, swarm)
-                if reason and not claim.removal:
-                    self._fail_one(claim, reason)
-
-    def _stalled(self, claim: Claim, progress: events.Progress | None, swarm: Swarm) -> str:
-        if claim.phase == Phase.METADATA and claim.age > ENV.metadata_timeout and not claim.has_metadata:
-            why = "the tracker could not be reached" if swarm.reason else "no peer sent it"
-            return f"No metadata after {ENV.metadata_timeout:g} seconds: {why}."
-        if claim.phase == Phase.DOWNLOADING and claim.idle > ENV.stall_timeout:
-            why = "no progress" if progress and progress.peers else "no peers"
-            return f"Stalled: {why} for {ENV.stall_timeout:g} seconds."
-        return ""
+            for claim in [claim for claim in swarm.downloads.values() if not claim.removal]:
+                if over := self._patience.over(claim, progress, unreachable=bool(swarm.reason)):
+                    self._fail_one(claim, over.reason, None if self._patience.cut_off(claim, waiting) else over)
 
     def _stop(self) -> None:
         """Save every torrent's resume data, write the numbers, give the leases back."""

@@ -98,6 +98,51 @@ class Candidate(models.Model):
         return f"{self.torrent_id} for {self.media_id}: {self.score}"
 
 
+class Source(models.TextChoices):
+    AUTOMATIC = "automatic"
+    BY_HAND = "by hand"
+
+
+class Blocked(models.Model):
+    """A release that is not chosen again for a title: it was given up, or a person does not want it.
+
+    It is known by torrent, by key and by hash, so that it is refused again where another indexer offers it, or the row of the
+    torrent is another one by then.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        help_text="Null: for everybody.",
+    )
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="blocked")
+    torrent = models.ForeignKey(Torrent, on_delete=models.SET_NULL, null=True, related_name="+")
+    key = models.CharField(max_length=160, help_text="As a torrent's.")
+    title = models.CharField(max_length=1000, blank=True, default="")
+    size = models.BigIntegerField(default=0, help_text="Bytes, as offered; 0 where that is not known.")
+    info_hash_v1 = models.CharField(max_length=40, null=True)  # noqa: DJ001 - as a torrent's
+    info_hash_v2 = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    code = models.CharField(max_length=32, help_text="Of apps.downloads.faults.")
+    reason = models.TextField(blank=True, default="", help_text="The same with its figures, in English.")
+    source = models.CharField(max_length=16, choices=Source.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "blocklist"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "media", "key"], name="blocklist_unique", nulls_distinct=False),
+            models.CheckConstraint(condition=Q(source__in=Source.values), name="blocklist_source_valid"),
+            models.CheckConstraint(condition=~Q(key="") & ~Q(code=""), name="blocklist_key_and_code_present"),
+            models.CheckConstraint(condition=Q(size__gte=0), name="blocklist_size_valid"),
+        ]
+        indexes = [models.Index(fields=["user", "-created_at", "-id"], name="blocklist_newest")]
+
+    def __str__(self) -> str:
+        return self.title or self.key
+
+
 class Phase(models.TextChoices):
     SEARCHING = "searching"
     QUEUED = "queued"
@@ -139,6 +184,11 @@ class Download(models.Model):
     season = models.SmallIntegerField(null=True)
     episode = models.SmallIntegerField(null=True)
     magnet = models.TextField(blank=True, default="")
+    automatic = models.BooleanField(default=False, help_text="We chose the release, and may choose another.")
+    replacements = models.SmallIntegerField(
+        default=0, help_text="How many releases were given up since the person last asked for it."
+    )
+    tried = models.JSONField(default=list, help_text="[{name, code, reason, at}], the releases given up, oldest first.")
     swarm = models.CharField(max_length=64, blank=True, default="", help_text="Info-hash (v1, else v2) once known.")
     name = models.CharField(max_length=1000, blank=True, default="")
     phase = models.CharField(max_length=16, choices=Phase.choices, default=Phase.SEARCHING)
@@ -189,6 +239,8 @@ class Download(models.Model):
                 condition=Q(bytes_done__gte=0, bytes_total__gte=0, rate__gte=0, peers__gte=0, uploaded__gte=0),
                 name="downloads_numbers_valid",
             ),
+            models.CheckConstraint(condition=Q(replacements__gte=0), name="downloads_replacements_valid"),
+            models.CheckConstraint(condition=json_is("tried", "array"), name="downloads_tried_is_array"),
         ]
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], include=["status"], name="downloads_newest"),

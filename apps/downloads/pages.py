@@ -1,4 +1,4 @@
-"""HTML: a title with its releases, downloads, the library, the player."""
+"""HTML: a title with its releases, downloads, the blocklist, the library, the player."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.downloads import rows, search, services
+from apps.downloads import blocklist, faults, replacement, rows, search, services
 from apps.downloads.engine.video import VIDEO
 from apps.downloads.models import Phase
 from apps.jobs import services as jobs
@@ -35,24 +35,27 @@ PHASES = {
 VERBS: dict[Phase, tuple[str, ...]] = {
     Phase.SEARCHING: ("cancel",),
     Phase.QUEUED: ("pause", "cancel"),
-    Phase.METADATA: ("pause", "cancel"),
-    Phase.DOWNLOADING: ("pause", "cancel"),
+    Phase.METADATA: ("pause", "replace", "cancel"),
+    Phase.DOWNLOADING: ("pause", "replace", "cancel"),
     Phase.PAUSED: ("resume", "cancel"),
     Phase.FILING: (),
     Phase.SEEDING: ("stop", "delete"),
     Phase.DONE: ("delete",),
-    Phase.FAILED: ("retry", "remove"),
+    Phase.FAILED: ("retry", "replace", "remove"),
     Phase.CANCELLED: ("retry", "remove"),
 }
 BEGUN = 30.0  # seconds from which "continue" is offered
 NEARLY_OVER = 0.95
 
 
-def _card(download: dict[str, Any]) -> dict[str, Any]:
-    """A download as templates show it."""
+def _card(download: dict[str, Any], tried: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """A download as templates show it, with what was given up for it."""
     phase = Phase(download["phase"])
+    verbs = [verb for verb in VERBS[phase] if verb != "replace" or download["torrent_id"] or download["name"]]
+    given_up = [entry | {"why": faults.phrase(entry["code"])} for entry in tried or download.get("tried") or []]
     watchable = phase in {Phase.DOWNLOADING, Phase.PAUSED, Phase.FILING, Phase.SEEDING, Phase.DONE}
-    return {**download, "phase_text": PHASES[phase], "verbs": VERBS[phase], "watchable": watchable}
+    shown = {"phase_text": PHASES[phase], "verbs": verbs, "watchable": watchable, "tried": given_up}
+    return {**download, **shown}
 
 
 def _continues(positions: dict[int, tuple[float, float]], media_id: int) -> float:
@@ -96,7 +99,7 @@ def _wanted(request: HttpRequest) -> tuple[int | None, int | None]:
 def _releases(request: HttpRequest, media: dict[str, Any], job: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the list of releases shows; `job` is the search that has just ended or still runs."""
     season, episode = _wanted(request)
-    found = search.releases_of(media["id"], page_of(request), season, episode)
+    found = search.releases_of(media["id"], page_of(request), season, episode, user_id=user_id(request))
     return {
         "media": media,
         "season": season,
@@ -162,7 +165,8 @@ def start(request: HttpRequest, media_id: int) -> HttpResponse:
 @require_safe
 def downloads(request: HttpRequest) -> HttpResponse:
     found = rows.listed(user_id(request), page_of(request))
-    cards = [_card(row) for row in found["results"]]
+    tried = rows.tried_of([row["id"] for row in found["results"]])
+    cards = [_card(row, tried.get(row["id"])) for row in found["results"]]
     return render(request, "downloads/downloads.html", {"downloads": cards, "paging": paging(found)})
 
 
@@ -185,6 +189,8 @@ def _do(me: int, download_id: int, verb: str) -> None:
         services.resume(me, download_id)
     elif verb == "retry":
         services.retry(me, download_id)
+    elif verb == "replace":
+        replacement.replace(me, download_id)
     elif verb == "delete":
         services.cancel(me, download_id, files=True)
     elif verb in {"cancel", "remove", "stop"}:
@@ -206,6 +212,30 @@ def act(request: HttpRequest, download_id: int, verb: str) -> HttpResponse:
         if error.status == 404:
             return HttpResponse()
         raise
+
+
+# The blocklist
+
+
+@signed_in
+@require_safe
+def blocked(request: HttpRequest) -> HttpResponse:
+    found = blocklist.listed(user_id(request), page_of(request))
+    return render(request, "downloads/blocklist.html", {"entries": found["results"], "paging": paging(found)})
+
+
+@signed_in
+@require_POST
+def unblock(request: HttpRequest, blocked_id: int) -> HttpResponse:
+    blocklist.remove(user_id(request), blocked_id)
+    return redirect("app:blocklist")
+
+
+@signed_in
+@require_POST
+def unblock_all(request: HttpRequest) -> HttpResponse:
+    blocklist.clear(user_id(request))
+    return redirect("app:blocklist")
 
 
 # Library and player

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from django.db import transaction
 from django.dispatch import Signal
 
-from apps.downloads import indexers, quotas, rows
+from apps.downloads import blocklist, indexers, quotas, rows
 from apps.downloads.engine import video
 from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
@@ -60,8 +60,17 @@ def _fetch(torrent: Torrent) -> tuple[str, bytes]:
 def _queue(
     download: Download, v1: str | None, v2: str | None, magnet: str, torrent_file: bytes, meta: MetaInfo | None
 ) -> None:
-    """Rows in one transaction. A swarm is named by its v1 hash where it has one. What is too large for its person fails."""
+    """Rows in one transaction. A swarm is named by its v1 hash where it has one. What is too large for its person fails.
+
+    Nothing is written where the download has another release by now. Raises PermanentError where this is not the torrent that was
+    chosen.
+    """
     with transaction.atomic():
+        quotas.hold(download.user_id)
+        mine = Download.objects.filter(pk=download.pk, phase=Phase.QUEUED, swarm="", torrent=download.torrent)
+        if not mine.select_for_update(no_key=True).exists():
+            return
+        _check_hashes(download, v1, v2)
         if meta and (reason := quotas.too_large(download.pk, meta.total)):
             rows.move(download.pk, Phase.FAILED, after=[Phase.QUEUED], reason=reason)
             return
@@ -75,15 +84,24 @@ def _queue(
                 "resume": b"",
             },
         )
-        changed = Download.objects.filter(pk=download.pk, phase=Phase.QUEUED, swarm="").update(
+        mine.update(
             swarm=v1 or v2 or "",
             magnet=magnet,
             bytes_total=meta.total if meta else 0,
             name=meta.name if meta else download.name,
             reason="",
         )
-        if changed:
-            rows.announce(download.pk)
+        rows.announce(download.pk)
+
+
+def _check_hashes(download: Download, v1: str | None, v2: str | None) -> None:
+    """That it is the torrent that the indexer spoke of, and, where the release is our choice, none that was given up."""
+    said = download.torrent.info_hash_v1 if download.torrent else None
+    if v1 and said and said not in (v1, (v2 or "")[:40]):  # some name a hybrid by the beginning of its v2 hash
+        raise PermanentError("Its .torrent is another one than the indexer said.", code="wrong_hash")
+    blocks = blocklist.of(download.media_id, download.user_id) if download.automatic else None
+    if blocks and blocks.holds(None, (v1 or "", v2 or "")):
+        raise PermanentError("It is the same torrent as one on the blocklist.", code="same_torrent")
 
 
 def _learn_hashes(torrent_id: int, v1: str | None, v2: str | None) -> None:

@@ -10,11 +10,15 @@ from django.utils.translation import gettext as _
 from apps.downloads.content import files_of
 from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase
 from apps.feed import push
+from sokoul import damage
 from sokoul.api import Page, Statement, listing
 
 # A phase and those that it may follow. Each change is one conditional UPDATE, so of two who try, one wins.
 BEFORE: dict[Phase, tuple[Phase, ...]] = {
-    Phase.SEARCHING: (Phase.FAILED, Phase.CANCELLED),
+    # What is not new here was retried, or its release was given up and another one is chosen (replacement).
+    Phase.SEARCHING: (
+        Phase.QUEUED, Phase.METADATA, Phase.DOWNLOADING, Phase.PAUSED, Phase.FILING, Phase.FAILED, Phase.CANCELLED,
+    ),
     Phase.QUEUED: (Phase.SEARCHING, Phase.PAUSED, Phase.FAILED, Phase.CANCELLED),
     Phase.METADATA: (Phase.QUEUED,),
     Phase.DOWNLOADING: (Phase.QUEUED, Phase.METADATA),
@@ -32,7 +36,7 @@ BEFORE: dict[Phase, tuple[Phase, ...]] = {
 FIELDS = (
     "id", "user_id", "media_id", "torrent_id", "name", "status", "phase", "progress", "bytes_done", "bytes_total", "rate",
     "upload_rate", "uploaded", "eta", "peers", "reason", "season", "episode", "created_at", "started_at", "completed_at",
-    "finished_at", "request_id", "media__title", "media__year", "media__poster_path",
+    "finished_at", "request_id", "automatic", "replacements", "media__title", "media__year", "media__poster_path",
 )  # fmt: skip
 
 
@@ -102,7 +106,24 @@ def active(user_id: int) -> list[dict[str, Any]]:
 
 
 def shown(download: Download) -> dict[str, Any]:
-    return download_json(Download.objects.filter(pk=download.pk).values(*FIELDS).get())
+    """One download with the releases that were given up for it."""
+    row = Download.objects.filter(pk=download.pk).values(*FIELDS, "tried").get()
+    return download_json(row) | {"tried": tried_json(download.pk, row["tried"])}
+
+
+def tried_of(download_ids: list[int]) -> dict[int, list[dict[str, Any]]]:
+    """{download: the releases that were given up for it, oldest first}"""
+    found = Download.objects.filter(pk__in=download_ids).exclude(tried=[]).values_list("pk", "tried")
+    return {download_id: tried_json(download_id, tried) for download_id, tried in found}
+
+
+def tried_json(download_id: int, tried: list[Any]) -> list[dict[str, Any]]:
+    """An entry that is none is left out and reported."""
+    return list(damage.readable(tried, _given_up, Download._meta.db_table, lambda _: download_id))
+
+
+def _given_up(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: str(entry[name]) for name in ("name", "code", "reason", "at")}
 
 
 _LISTED = Statement(

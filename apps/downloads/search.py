@@ -1,15 +1,15 @@
 """Searching releases: from a title to ranked candidates. The scout's job, and what views, pages and the bot ask."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import Case, F, OuterRef, Subquery, When
 from django.utils import timezone
 from pydantic import BaseModel
 
-from apps.downloads import indexers, offered
+from apps.downloads import blocklist, indexers, offered
 from apps.downloads.models import Candidate, Torrent
 from apps.downloads.releases import rank
 from apps.downloads.releases.match import Wanted, same_title
@@ -158,12 +158,15 @@ def _decide(media: Media, torrents: list[Torrent], season: int | None, episode: 
     return sum(candidate.score is not None for candidate in decided)
 
 
-def releases_of(media_id: int, page: Page, season: int | None = None, episode: int | None = None) -> dict[str, Any]:
+def releases_of(
+    media_id: int, page: Page, season: int | None = None, episode: int | None = None, *, user_id: int | None = None
+) -> dict[str, Any]:
     """The releases of a title, accepted ones first by score, rejected ones after with their rejections.
 
-    With a season only what was found when it (and the episode) was searched for. One row a release. Two statements.
-    404 for an unknown title.
+    With a season only what was found when it (and the episode) was searched for. One row a release. What is on the blocklist of
+    `user_id`, or of everybody, is rejected for that. Three statements. 404 for an unknown title.
     """
+    blocks = blocklist.of(media_id, user_id)
     rows = Candidate.objects.filter(media_id=media_id)
     if season is not None:
         rows = rows.filter(season=season, episode=episode)
@@ -174,8 +177,11 @@ def releases_of(media_id: int, page: Page, season: int | None = None, episode: i
     total = rows.count()
     if not total:
         media_services.get(media_id)
-    window = rows.order_by(*_BEST_FIRST).values(*_FIELDS)[page.rows]
-    return listing([release_json(row) for row in window], total, page)
+    rows = blocks.mark(rows).annotate(points=Case(When(blocked_by__isnull=True, then="score")))
+    window = rows.order_by(F("points").desc(nulls_last=True), *_BEST_FIRST[1:]).values(*_FIELDS, "blocked_by")[
+        page.rows
+    ]
+    return listing([blocks.refuse(release_json(row), row["blocked_by"]) for row in window], total, page)
 
 
 _OF_TORRENT = ("title", "indexer", "indexers", "size", "seeders", "peers", "published_at", "parsed")
@@ -191,27 +197,41 @@ def release_json(row: dict[str, Any]) -> dict[str, Any]:
     return told | {name: parsed.get(name) for name in QUALITY}
 
 
-def best(media_id: int, season: int | None, episode: int | None) -> Torrent | None:
-    """The release to take; None when nothing that was found will do.
+def best(
+    media_id: int,
+    season: int | None,
+    episode: int | None,
+    *,
+    user_id: int | None = None,
+    seen_since: datetime | None = None,
+) -> Torrent | None:
+    """The release to take; None when nothing that was found will do, or was seen since then.
 
-    An episode by itself is taken before a season that holds it; a season is only taken whole.
+    An episode by itself is taken before a season that holds it; a season is only taken whole. Nothing is taken that is on the
+    blocklist of `user_id` or of everybody.
     """
-    rows = Candidate.objects.filter(media_id=media_id, season=season, episode=episode, score__isnull=False)
-    fit = [candidate.torrent for candidate in rows.order_by(*_BEST_FIRST).select_related("torrent")[:MOST_CONSIDERED]]
-    single = [torrent for torrent in fit if torrent.parsed.get("episodes")]
-    whole = [torrent for torrent in fit if not torrent.parsed.get("episodes")]
+    fit = Candidate.objects.filter(media_id=media_id, season=season, episode=episode, score__isnull=False)
+    rows = blocklist.of(media_id, user_id).mark(fit).filter(blocked_by__isnull=True)
+    if seen_since is not None:
+        rows = rows.filter(torrent__seen_at__gte=seen_since)
+    found = [candidate.torrent for candidate in rows.order_by(*_BEST_FIRST).select_related("torrent")[:MOST_CONSIDERED]]
+    single = [torrent for torrent in found if torrent.parsed.get("episodes")]
+    whole = [torrent for torrent in found if not torrent.parsed.get("episodes")]
     if episode is not None:
         return next(iter(single + whole), None)
     return next(iter(whole if season is not None else whole + single), None)
 
 
-def rejections_of(media_id: int, season: int | None, episode: int | None) -> list[str]:
+def rejections_of(media_id: int, season: int | None, episode: int | None, *, user_id: int | None = None) -> list[str]:
     """Why nothing will do, for people: each sentence once, of the releases that were looked at."""
-    rows = Candidate.objects.filter(media_id=media_id, season=season, episode=episode)
-    if rows.filter(score__isnull=False).exists():
+    blocks = blocklist.of(media_id, user_id)
+    rows = blocks.mark(Candidate.objects.filter(media_id=media_id, season=season, episode=episode))
+    if rows.filter(score__isnull=False, blocked_by__isnull=True).exists():
         return ["Only single episodes were found, no release of the whole season."]
-    found = rows.order_by(F("torrent__seeders").desc(), "id").values_list("rejections", flat=True)[:20]
-    return list(dict.fromkeys(entry["sentence"] for rejections in found for entry in rejections))
+    ordered = rows.order_by(F("blocked_by").asc(nulls_last=True), F("torrent__seeders").desc(), "id")
+    found = ordered.values("rejections", "blocked_by")[:20]
+    told = [blocks.refuse(row, row["blocked_by"])["rejections"] for row in found]
+    return list(dict.fromkeys(entry["sentence"] for rejections in told for entry in rejections))
 
 
 def wait_for(job: Job, seconds: float) -> Job:

@@ -163,7 +163,8 @@ class Search(APIView):
             finally:
                 _waiting.release()
         if wait and job.status == Status.COMPLETED:
-            found = search.releases_of(job.result["media_id"], page, asked.get("season"), asked.get("episode"))
+            wanted = (job.result["media_id"], page, asked.get("season"), asked.get("episode"))
+            found = search.releases_of(*wanted, user_id=user_of(request).pk)
             told = {name: job.result[name] for name in ("media_id", "warnings")}
             answer = {**found, "job_id": job.pk, "status_url": f"/jobs/{job.pk}", **told}
             return Response(answer, headers={"Preference-Applied": f"wait={wait}"})
@@ -184,7 +185,8 @@ class MediaTorrents(APIView):
     )
     def get(self, request: Request, media_id: int) -> Response:
         season, episode = _number(request, "season"), _number(request, "episode")
-        return Response(search.releases_of(media_id, page_of(request), season, episode))
+        mine = user_of(request).pk
+        return Response(search.releases_of(media_id, page_of(request), season, episode, user_id=mine))
 
 
 def _number(request: Request, name: str) -> int | None:

@@ -3,25 +3,39 @@
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, F, Value, When
+from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.downloads import quotas, rows
+from apps.downloads import blocklist, faults, quotas, rows, search
 from apps.downloads.engine.metainfo import parse_magnet
 from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent
+from apps.feed import push
 from apps.jobs import services as jobs
 from apps.media.models import Kind, Media
 from sokoul import request_id
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
 
+NAME = 120  # characters of a release's name within a sentence
+# What a download is when it begins again, and when even its release is to be chosen again.
+AFRESH: dict[str, Any] = {
+    "progress": 0, "bytes_done": 0, "started_at": None, "completed_at": None, "finished_at": None, "swarm": "", "removal": "",
+    "replacements": 0,
+}  # fmt: skip
+WITHOUT_RELEASE: dict[str, Any] = {"torrent": None, "magnet": "", "name": "", "bytes_total": 0}
+
 
 class StartPayload(BaseModel):
-    """Job `hunter.start`: make sure that the wish is complete, then leave it to the hunters."""
+    """Job `hunter.start`: make sure that the wish is complete, then leave it to the hunters.
+
+    `torrent_id`: the release that it is about; when the download has another one by then, that one has its own job.
+    """
 
     download_id: int
+    torrent_id: int | None = None
 
 
 def _target(media: Media, torrent: Torrent | None, magnet_key: str, season: int | None, episode: int | None) -> str:
@@ -33,14 +47,14 @@ def _target(media: Media, torrent: Torrent | None, magnet_key: str, season: int 
     return torrent.key if torrent else magnet_key
 
 
-def _hold(user_id: int) -> User:
+def hold(user_id: int) -> User:
     """The person, whose wishes queue behind this one until it is committed."""
     if (user := quotas.hold(user_id)) is None:
         raise not_found("This user")
     return user
 
 
-def _existing(user_id: int, media_id: int, target: str) -> PermanentError | None:
+def existing(user_id: int, media_id: int, target: str) -> PermanentError | None:
     found = Download.objects.filter(user_id=user_id, media_id=media_id, target=target)
     found = found.exclude(phase__in=[Phase.FAILED, Phase.CANCELLED])
     if (download := found.first()) is None:
@@ -57,9 +71,10 @@ def start(
     magnet: str | None = None,
     season: int | None = None,
     episode: int | None = None,
+    automatic: bool = False,
 ) -> tuple[Download, str]:
     """Accept a wish: the download's row and its job in one transaction, with its line in the audit trail. Returns it with the
-    job's id.
+    job's id. `automatic`: the release was found for the person and not chosen by them, so that another one will do as well.
 
     Without a release or magnet the best release is searched for first. Raises PermanentError: 400 bad magnet, 404 unknown
     title or release, 409 active or complete already, 429 more than their quotas allow.
@@ -75,20 +90,21 @@ def start(
     target = _target(media, torrent, key, season, episode)
     try:
         with transaction.atomic():
-            user = _hold(user_id)
-            if error := _existing(user_id, media_id, target):
+            user = hold(user_id)
+            if error := existing(user_id, media_id, target):
                 raise error
             quotas.take(user, torrent.size if torrent else 0)
             download = Download.objects.create(
                 user_id=user_id, media=media, torrent=torrent, target=target, season=season, episode=episode,
                 magnet=link.canonical() if link else "", name=link.name if link else torrent.title if torrent else "",
                 phase=Phase.QUEUED if torrent or link else Phase.SEARCHING, request_id=request_id.current(),
+                automatic=automatic,
             )  # fmt: skip
-            job = _enqueue(download)
+            job = enqueue(download)
             rows.announce(download.pk)
             audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title)
     except IntegrityError as error:  # somebody was faster between the look and the insert
-        raise _existing(user_id, media_id, target) or error from error
+        raise existing(user_id, media_id, target) or error from error
     return download, str(job.pk)
 
 
@@ -99,7 +115,7 @@ def _offered(media_id: int, torrent_id: int) -> Torrent:
     return candidate.torrent
 
 
-def _enqueue(download: Download) -> Any:
+def enqueue(download: Download) -> Any:
     """The first job of a download in its present phase."""
     if download.phase == Phase.SEARCHING:
         payload = {
@@ -109,24 +125,82 @@ def _enqueue(download: Download) -> Any:
             "download_id": download.pk,
         }
         return jobs.enqueue("scout", "search", payload, user_id=download.user_id)
-    return jobs.enqueue("hunter", "start", {"download_id": download.pk}, user_id=download.user_id)
+    payload = {"download_id": download.pk, "torrent_id": download.torrent_id}
+    return jobs.enqueue("hunter", "start", payload, user_id=download.user_id)
 
 
 def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> None:
-    """The search that a download waited for has ended: take this release, or say why none will do. Twice is once."""
-    if release is None:
-        why = (
-            f"every release found was refused: {' '.join(refusals[:3])}"
-            if refusals
-            else "the indexers know no release."
-        )
-        rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=f"Nothing to download: {why}")
-        return
+    """The search that a download waited for has ended: take this release, or say why none will do. Twice is once.
+
+    A release that was blocked since it was found is passed over for the next one.
+    """
     with transaction.atomic():
-        if reason := quotas.too_large(download_id, release.size):
+        if (download := held(download_id)) is None or download.phase != Phase.SEARCHING:
+            return
+        if release and blocklist.of(download.media_id, download.user_id).holds(release.pk):
+            release = search.best(download.media_id, download.season, download.episode, user_id=download.user_id)
+        if release is None:
+            reason = _nothing(refusals) + _tried(download)
             rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
-        elif rows.move(download_id, Phase.QUEUED, after=[Phase.SEARCHING], torrent=release, name=release.title):
-            _enqueue(Download.objects.get(pk=download_id))
+        elif reason := quotas.too_large(download_id, release.size):
+            rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
+        else:
+            _take(download, release)
+
+
+def held(download_id: int) -> Download | None:
+    """The row, which nobody else changes until this transaction ends; its person's row is held before it, as everywhere."""
+    user_id = Download.objects.filter(pk=download_id).values_list("user_id", flat=True).first()
+    if user_id is None or quotas.hold(user_id) is None:
+        return None
+    found = Download.objects.select_for_update(no_key=True, of=("self",)).select_related("torrent", "media")
+    return found.filter(pk=download_id).first()
+
+
+def search_failed(download_id: int, reason: str) -> None:
+    """The search that a download waited for came to nothing, and so does the download."""
+    with transaction.atomic():
+        if download := held(download_id):
+            rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason + _tried(download))
+
+
+def _nothing(refusals: list[str]) -> str:
+    if not refusals:
+        return "Nothing to download: the indexers know no release."
+    return f"Nothing to download: every release found was refused: {' '.join(refusals[:3])}"
+
+
+def _tried(download: Download) -> str:
+    told = told_of(download) if download.replacements else ""
+    return f" Given up before: {told}" if told else ""
+
+
+def told_of(download: Download) -> str:
+    """Every release that was given up since the person last asked, with why."""
+    recent = rows.tried_json(download.pk, download.tried)[-download.replacements :]
+    return " ".join(f"“{entry['name'][:NAME]}”: {entry['reason']}" for entry in recent)
+
+
+def _take(download: Download, release: Torrent) -> None:
+    """The chosen release's job, and what its person is told where it stands for one that was given up."""
+    fields: dict[str, Any] = {"torrent": release, "name": release.title, "automatic": True}
+    rows.move(download.pk, Phase.QUEUED, after=[Phase.SEARCHING], **fields)
+    if not download.removal:  # else when the files of the last one are gone
+        enqueue(Download.objects.get(pk=download.pk))
+    tried = rows.tried_json(download.pk, download.tried)
+    if download.replacements and tried and tried[-1]["code"] != faults.BY_HAND:
+        _tell(download, tried[-1], release)
+
+
+def _tell(download: Download, given_up: dict[str, Any], release: Torrent) -> None:
+    gaps = {"title": download.media.title, "old": given_up["name"][:NAME], "new": release.title[:NAME]}
+    about = {"download_id": download.pk, "media_id": download.media_id, "title": download.media.title}
+
+    def words() -> str:
+        text = _("“%(title)s”: the release %(old)s was given up because %(why)s. The next best is taken: %(new)s.")
+        return text % {**gaps, "why": faults.phrase(given_up["code"])}
+
+    push.notify(download.user_id, "download_replaced", words, reason=given_up["reason"], **about)
 
 
 def owned(user_id: int, download_id: int) -> Download:
@@ -139,7 +213,7 @@ def owned(user_id: int, download_id: int) -> Download:
     return download
 
 
-def _refused(download: Download, verb: str) -> PermanentError:
+def refused(download: Download, verb: str) -> PermanentError:
     return conflict(f"This download is {download.phase}; it cannot be {verb} now.", phase=download.phase)
 
 
@@ -157,7 +231,7 @@ def pause(user_id: int, download_id: int, *, by: User | None = None) -> Download
         return download
     with transaction.atomic():
         if not rows.move(download.pk, Phase.PAUSED):
-            raise _refused(download, "paused")
+            raise refused(download, "paused")
         _note("download.paused", download, by)
     return owned(user_id, download_id)
 
@@ -167,7 +241,9 @@ def resume(user_id: int, download_id: int, *, by: User | None = None) -> Downloa
     download = owned(user_id, download_id)
     with transaction.atomic():
         if not rows.move(download.pk, Phase.QUEUED, after=[Phase.PAUSED]):
-            raise _refused(download, "resumed")
+            raise refused(download, "resumed")
+        if not download.swarm:  # it was paused before its job had found out which torrent it is
+            enqueue(download)
         _note("download.resumed", download, by)
     return owned(user_id, download_id)
 
@@ -176,26 +252,39 @@ def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Do
     """Once more from the start, for what failed or was cancelled: with its magnet or release, else with a new search."""
     download = owned(user_id, download_id)
     if download.phase not in {Phase.FAILED, Phase.CANCELLED}:
-        raise _refused(download, "retried")
+        raise refused(download, "retried")
     if download.removal:
         raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
-    phase = Phase.QUEUED if download.magnet or download.torrent_id else Phase.SEARCHING
-    fields: dict[str, Any] = {
-        "progress": 0, "bytes_done": 0, "started_at": None, "completed_at": None, "finished_at": None, "swarm": "",
-        "removal": "",
-    }  # fmt: skip
     with transaction.atomic():
-        user = _hold(user_id)
-        if error := _existing(user_id, download.media_id, download.target):
+        user = hold(user_id)
+        if error := existing(user_id, download.media_id, download.target):
             raise error
+        phase, fields = _retried(download)
         release = download.torrent.size if download.torrent else 0
         quotas.take(user, download.bytes_total or release, without=download.pk)
         if not rows.move(download.pk, phase, after=[Phase.FAILED, Phase.CANCELLED], **fields):
-            raise _refused(download, "retried")
+            raise refused(download, "retried")
         download = owned(user_id, download_id)
-        job = _enqueue(download)
+        job = enqueue(download)
         _note("download.retried", download, by)
     return download, str(job.pk)
+
+
+def _retried(download: Download) -> tuple[Phase, dict[str, Any]]:
+    """From where it begins again: from its release, unless there is none or it is blocked."""
+    blocks = blocklist.of(download.media_id, download.user_id)
+    if (download.magnet or download.torrent_id) and not blocks.holds(
+        download.torrent_id, blocklist.hashes_of(download)
+    ):
+        return Phase.QUEUED, AFRESH
+    if not searchable(download):
+        raise conflict("Its release is on your blocklist. Take it off, or choose another one.", phase=download.phase)
+    return Phase.SEARCHING, AFRESH | WITHOUT_RELEASE
+
+
+def searchable(download: Download) -> bool:
+    """Whether it is known what to search for: of a series chosen by hand, perhaps only the release is."""
+    return download.media.kind == Kind.MOVIE or download.season is not None or not download.target
 
 
 def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | None = None) -> None:
@@ -213,11 +302,16 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
         return
     keep = ENV.keep_partial and not files
     # Without a swarm there is nothing on disk, and no hunter will ever come to clean up.
-    removal = Case(When(swarm="", then=Value("")), default=Value("keep" if keep else "delete"))
+    # What was given up goes in any case.
+    removal = Case(
+        When(swarm="", then=Value("")),
+        When(removal="delete", then=F("removal")),
+        default=Value("keep" if keep else "delete"),
+    )
     with transaction.atomic():
         moved = rows.move(download.pk, Phase.CANCELLED, reason="Cancelled by you.", removal=removal)
         if not moved:
-            raise _refused(download, "cancelled")
+            raise refused(download, "cancelled")
         if files:
             forget_files(download.pk)
         _note("download.cancelled", download, by, files=files)

@@ -1,18 +1,19 @@
 """What the workers run for this app."""
 
-from apps.downloads import preparation, rows, search, services
-from apps.downloads.models import Phase
+from apps.downloads import preparation, replacement, search, services
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
 from apps.jobs.registry import Running, failed, handler
+from sokoul.errors import PermanentError
 
 
 @handler("scout", "search", SearchPayload)
 def search_releases(payload: SearchPayload, job: Running) -> dict[str, object]:
     found = search.run(payload)
     if payload.download_id is not None:
-        release = search.best(found["media_id"], payload.season, payload.episode)
-        refusals = [] if release else search.rejections_of(found["media_id"], payload.season, payload.episode)
+        wanted = (found["media_id"], payload.season, payload.episode)
+        release = search.best(*wanted, user_id=job.user_id)
+        refusals = [] if release else search.rejections_of(*wanted, user_id=job.user_id)
         services.choose(payload.download_id, release, refusals)
     return found
 
@@ -22,16 +23,20 @@ def search_failed(payload: SearchPayload, job: Running, reason: str) -> str | No
     """The end of a download tells its person by itself; the job's own words would be the same news again."""
     if payload.download_id is None:
         return None
-    rows.move(payload.download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
+    services.search_failed(payload.download_id, reason)
     return ""
 
 
 @handler("hunter", "start", StartPayload)
 def start_download(payload: StartPayload, job: Running) -> None:
-    preparation.prepare(payload.download_id)
+    try:
+        preparation.prepare(payload.download_id)
+    except PermanentError as error:
+        if not replacement.start_faulty(payload, error):
+            raise
 
 
 @failed("hunter", "start")
 def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
-    rows.move(payload.download_id, Phase.FAILED, after=[Phase.QUEUED], reason=reason)
+    replacement.start_failed(payload, reason)
     return ""

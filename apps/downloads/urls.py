@@ -12,8 +12,11 @@ api: list[URLPattern] = [
     path("downloads/<int:download_id>/pause", views.PauseView.as_view()),
     path("downloads/<int:download_id>/resume", views.ResumeView.as_view()),
     path("downloads/<int:download_id>/retry", views.RetryView.as_view()),
+    path("downloads/<int:download_id>/replace", views.ReplaceView.as_view()),
     path("downloads/<int:download_id>/files", views.FilesView.as_view()),
     path("library", views.LibraryView.as_view()),
+    path("blocklist", views.BlocklistView.as_view()),
+    path("blocklist/<int:blocked_id>", views.BlockedView.as_view()),
     *search_views.api,
 ]
 pages: list[URLPattern] = [
@@ -25,6 +28,9 @@ pages: list[URLPattern] = [
     path("downloads/start/<int:media_id>", html.start, name="start"),
     path("downloads/<int:download_id>", html.card, name="download"),
     path("downloads/<int:download_id>/<slug:verb>", html.act, name="act"),
+    path("blocklist", html.blocked, name="blocklist"),
+    path("blocklist/clear", html.unblock_all, name="unblock-all"),
+    path("blocklist/<int:blocked_id>/remove", html.unblock, name="unblock"),
     path("library", html.library, name="library"),
     path("play/<int:download_id>", html.play_download, name="play-download"),
     path("play/<int:download_id>/<int:index>", html.play, name="play"),

@@ -1,4 +1,4 @@
-"""REST: downloads, their files, the library."""
+"""REST: downloads, their files, the library, the blocklist."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.authentication import user_of
-from apps.downloads import rows, services
+from apps.downloads import blocklist, replacement, rows, services
 from sokoul.api import StrictSerializer, body, page_of, problems
 from sokoul.errors import PermanentError
 
@@ -62,6 +62,19 @@ class DownloadSerializer(serializers.Serializer[Any]):
     completed_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
     request_id = serializers.CharField()
+    automatic = serializers.BooleanField(help_text="Whether the release was chosen by Sokoul, which may replace it.")
+    replacements = serializers.IntegerField(help_text="Releases given up since you last asked for it.")
+
+
+class GivenUpSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    code = serializers.CharField()
+    reason = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class OneDownloadSerializer(DownloadSerializer):
+    tried = GivenUpSerializer(many=True, help_text="Releases that were given up for it, oldest first.")
 
 
 class DownloadsSerializer(serializers.Serializer[Any]):
@@ -110,6 +123,27 @@ class LibrarySerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField()
 
 
+class BlockedSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    media_id = serializers.IntegerField()
+    title = serializers.CharField()
+    year = serializers.IntegerField(allow_null=True)
+    torrent_id = serializers.IntegerField(allow_null=True)
+    release = serializers.CharField(help_text="Its name.")
+    code = serializers.CharField(help_text="Why, as a stable code.")
+    why = serializers.CharField(help_text="The same in your language.")
+    reason = serializers.CharField(help_text="The same with its figures, in English.")
+    source = serializers.ChoiceField(["automatic", "by hand"])  # type: ignore[assignment]  # a field of that name
+    created_at = serializers.DateTimeField()
+
+
+class BlocklistSerializer(serializers.Serializer[Any]):
+    results = BlockedSerializer(many=True)
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
 class StartView(APIView):
     @extend_schema(
         request=StartBody,
@@ -146,7 +180,7 @@ class DownloadsView(APIView):
 
 
 class DownloadView(APIView):
-    @extend_schema(responses={200: DownloadSerializer, **PROBLEMS}, summary="One download")
+    @extend_schema(responses={200: OneDownloadSerializer, **PROBLEMS}, summary="One download")
     def get(self, request: Request, download_id: int) -> Response:
         return Response(rows.shown(services.owned(user_of(request).pk, download_id)))
 
@@ -164,13 +198,13 @@ class DownloadView(APIView):
 
 
 class PauseView(APIView):
-    @extend_schema(request=None, responses={200: DownloadSerializer, **PROBLEMS, **problems(409)}, summary="Pause")
+    @extend_schema(request=None, responses={200: OneDownloadSerializer, **PROBLEMS, **problems(409)}, summary="Pause")
     def post(self, request: Request, download_id: int) -> Response:
         return Response(rows.shown(services.pause(user_of(request).pk, download_id)))
 
 
 class ResumeView(APIView):
-    @extend_schema(request=None, responses={200: DownloadSerializer, **PROBLEMS, **problems(409)}, summary="Resume")
+    @extend_schema(request=None, responses={200: OneDownloadSerializer, **PROBLEMS, **problems(409)}, summary="Resume")
     def post(self, request: Request, download_id: int) -> Response:
         return Response(rows.shown(services.resume(user_of(request).pk, download_id)))
 
@@ -184,6 +218,17 @@ class RetryView(APIView):
     def post(self, request: Request, download_id: int) -> Response:
         download, job_id = services.retry(user_of(request).pk, download_id)
         return Response({"id": download.pk, "job_id": job_id}, status=202)
+
+
+class ReplaceView(APIView):
+    @extend_schema(
+        request=None,
+        responses={202: OneDownloadSerializer, **PROBLEMS, **problems(409, 429)},
+        summary="Block its release and take the next best",
+        description="For what has failed, waits or downloads; what is in the library stays as it is.",
+    )
+    def post(self, request: Request, download_id: int) -> Response:
+        return Response(rows.shown(replacement.replace(user_of(request).pk, download_id)), status=202)
 
 
 class FilesView(APIView):
@@ -201,3 +246,30 @@ class LibraryView(APIView):
     )
     def get(self, request: Request) -> Response:
         return Response(rows.library(user_of(request).pk, page_of(request)))
+
+
+class BlocklistView(APIView):
+    @extend_schema(
+        operation_id="blocklist_list",
+        parameters=PAGING,
+        responses={200: BlocklistSerializer, **problems(400, 401)},
+        summary="Releases that are not chosen again for you, newest first",
+    )
+    def get(self, request: Request) -> Response:
+        return Response(blocklist.listed(user_of(request).pk, page_of(request)))
+
+    @extend_schema(
+        operation_id="blocklist_clear",
+        responses={204: None, **problems(401)},
+        summary="Let every one of them be chosen again",
+    )
+    def delete(self, request: Request) -> HttpResponse:
+        blocklist.clear(user_of(request).pk)
+        return HttpResponse(status=204)
+
+
+class BlockedView(APIView):
+    @extend_schema(responses={204: None, **PROBLEMS}, summary="Let a release be chosen again")
+    def delete(self, request: Request, blocked_id: int) -> HttpResponse:
+        blocklist.remove(user_of(request).pk, blocked_id)
+        return HttpResponse(status=204)

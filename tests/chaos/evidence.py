@@ -26,9 +26,11 @@ QUERIES = {
         run_at IS NOT NULL AS by_relay, extract(epoch FROM created_at)::float8 AS created_at,
         extract(epoch FROM finished_at)::float8 AS finished_at FROM jobs""",
     "downloads": """SELECT id, user_id, media_id, target, magnet, swarm, phase, status, reason, hunter, removal, fence, progress,
-        peers, bytes_done, bytes_total,
+        peers, bytes_done, bytes_total, replacements, jsonb_array_length(tried) AS given_up,
         coalesce(lease_until < now(), false) AS lapsed, extract(epoch FROM created_at)::float8 AS created_at,
         extract(epoch FROM coalesce(finished_at, completed_at))::float8 AS finished_at FROM downloads""",
+    "blocklist": """SELECT user_id, media_id, title, reason, extract(epoch FROM created_at)::float8 AS created_at
+        FROM blocklist""",
     "files": "SELECT id, user_id, media_id, download_id, index, path, size FROM library_files",
     "favorites": "SELECT user_id, media_id FROM favorites",
     "watches": "SELECT user_id, media_id, position FROM watch_history",

@@ -17,6 +17,7 @@ from tests.chaos.sockets import Reader
 LATE = 60.0  # seconds that what got no answer may still be under way
 GRACE = 30.0  # seconds after a fault in which its component may still be on its way back
 LONGEST = 35.5  # seconds that a client waits
+MOST_REPLACEMENTS = 5  # of one download, which nobody retries here
 DOES_NOT_EXIST = "the row is gone"
 # How many connections of each program PostgreSQL may have to serve: its pool, and what stands beside the pool.
 MOST_CONNECTIONS = {"web": 10 + 2, "scout": 10 + 6, "hunter": 2 * (10 + 6), "bot": 10 + 10, "relay": 10 + 2}
@@ -234,6 +235,32 @@ def told_once(case: Case) -> Violations:
     ]
 
 
+def given_up_once(case: Case) -> Violations:
+    """Each release that was given up is blocked, for a fault of that time; its person is told once at most, and five times in all."""
+    blocked = defaultdict(list)
+    for row in case.rows("blocklist"):
+        blocked[row["user_id"], row["media_id"]].append(row)
+    replaced = Counter(
+        event["data"]["download_id"]
+        for event in case.rows("events")
+        if event["data"].get("code") == "download_replaced"
+    )
+    found = []
+    for row in case.rows("downloads"):
+        mine = blocked[row["user_id"], row["media_id"]]
+        if not replaced[row["id"]] <= row["given_up"] <= len(mine) or replaced[row["id"]] > MOST_REPLACEMENTS:
+            found.append(
+                f"download {row['id']} gave {row['given_up']} releases up, {len(mine)} are blocked, {replaced[row['id']]} were told"
+            )
+        found += [
+            f"{entry['title']} was given up without a fault that explains it: {entry['reason']}"
+            for entry in mine
+            if row["created_at"] <= entry["created_at"] <= (row["finished_at"] or entry["created_at"])
+            and not _explained(case, {**row, "error": entry["reason"], "finished_at": entry["created_at"]})
+        ]
+    return found
+
+
 def wishes_are_one(case: Case) -> Violations:
     wishes = Counter(
         (row["user_id"], row["media_id"], row["target"]) for row in case.rows("downloads") if row["status"] != "Failed"
@@ -407,8 +434,8 @@ ALL: dict[str, Callable[[Case], Violations]] = {
     check.__name__: check
     for check in (
         users_are_there, registers_hold, jobs_are_there, downloads_are_there, broadcasts_are_there, jobs_have_ended,
-        failures_are_explained, downloads_have_ended, downloads_are_filed, library_has_nothing_else, told_once, wishes_are_one,
-        dead_letters_are_the_poison, notifications_reached_telegram, streams_are_empty, no_lease_is_left,
+        failures_are_explained, downloads_have_ended, downloads_are_filed, library_has_nothing_else, told_once, given_up_once,
+        wishes_are_one, dead_letters_are_the_poison, notifications_reached_telegram, streams_are_empty, no_lease_is_left,
         audit_trail_is_whole, sockets_saw_everything, answers_are_documented, nobody_waits_too_long, sessions_survive,
         connections_are_bounded, processes_hold_no_more,
     )
@@ -421,7 +448,7 @@ LOSSES = (
     "broadcasts_are_there",
     "downloads_are_filed",
 )
-DUPLICATES = ("told_once", "wishes_are_one", "library_has_nothing_else")
+DUPLICATES = ("told_once", "given_up_once", "wishes_are_one", "library_has_nothing_else")
 STRANDED = ("jobs_have_ended", "downloads_have_ended", "streams_are_empty", "no_lease_is_left")
 
 

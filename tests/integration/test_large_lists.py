@@ -43,8 +43,8 @@ def plans(call: Callable[[], object], which: str = "") -> str:
     with CaptureQueriesContext(connection) as asked:
         call()
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # a table of nothing is read whole, whatever indexes it has
-        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        for way in ("seqscan", "bitmapscan", "indexscan", "sort"):  # what a table of nothing is read by
+            cursor.execute(f"SET LOCAL enable_{way} = off")
         found = []
         for sql in (query["sql"] for query in asked.captured_queries if which in query["sql"]):
             cursor.execute(f"EXPLAIN {sql}")

@@ -23,7 +23,7 @@ from apps.bot import talking
 from apps.bot.handlers import registry
 from apps.bot.incoming import Incoming
 from apps.bot.reply import Sender
-from apps.downloads.models import Candidate, Download, LibraryFile, Torrent, TorrentState
+from apps.downloads.models import Blocked, Candidate, Download, LibraryFile, Torrent, TorrentState
 from apps.feed import payloads, push
 from apps.jobs import broker
 from apps.jobs.models import Job
@@ -82,6 +82,12 @@ def things(alice: User, bob: User) -> dict[str, Any]:
             ("filed", "done", "Completed"),
         )
     }  # fmt: skip
+    wishes["tram"] = Download.objects.create(  # its release failed, and another one could be taken
+        user=alice, media=film, torrent=release, phase="failed", status="Failed", name=f"{MARK} tram", reason=MARK
+    )
+    blocked = Blocked.objects.create(
+        user=alice, media=hers, key="url:2", title=MARK, code="stalled", reason=MARK, source="automatic"
+    )
     file = {"index": 0, "path": f"{MARK}.mp4", "size": 3}
     for wish in wishes.values():
         TorrentState.objects.create(download=wish, files=[file])
@@ -108,7 +114,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         "file": "none.jpg", "content_type_id": 1, "app_label": "accounts", "url": "nothing", "accounts/user": bob.pk,
         "accounts/auditentry": audit.AuditEntry.objects.latest("pk").pk, "media/media": hers.pk, "downloads/torrent": release.pk,
         "downloads/candidate": candidate.pk, "downloads/download": wishes["download_id"].pk, "jobs/job": job.pk,
-        "object_id": 1, "key_id": key.pk,
+        "object_id": 1, "key_id": key.pk, "blocked_id": blocked.pk, "downloads/blocked": blocked.pk,
     }  # fmt: skip
 
 

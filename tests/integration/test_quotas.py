@@ -174,7 +174,9 @@ def test_a_torrent_file_that_says_its_size_is_refused(demo: Demo, alice: User, m
     content = demo.add_content("Big.2021.1080p", [{"path": "Big.mp4", "size": 2 * MB, "video": True}], "v1")
     media = film()
     torrent = release(media, 0)
-    Torrent.objects.filter(pk=torrent.pk).update(magnet="", download_url="http://indexer/1")
+    Torrent.objects.filter(pk=torrent.pk).update(
+        magnet="", download_url="http://indexer/1", info_hash_v1=content.info_hash_v1
+    )
     limit(alice, bytes=MB)
     download, _ = services.start(alice.pk or 0, media.pk, torrent_id=torrent.pk)
     monkeypatch.setattr(preparation.indexers, "fetch_torrent", lambda _: httpx.get(content.torrent_url).content)

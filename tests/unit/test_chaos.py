@@ -90,7 +90,7 @@ def job(**more: Any) -> dict[str, Any]:
 def download(**more: Any) -> dict[str, Any]:
     return {
         "id": 7, "user_id": 1, "media_id": 3, "target": "", "phase": "seeding", "status": "Completed", "reason": "",
-        "progress": 100.0, "peers": 0,
+        "progress": 100.0, "peers": 0, "replacements": 0, "given_up": 0,
         "lapsed": False, "created_at": 100, "finished_at": 110, **more,
     }  # fmt: skip
 
@@ -118,6 +118,7 @@ def well() -> Case:
         "watches": [{"user_id": 1, "media_id": 3, "position": 5.0}],
         "jobs": [job(), job(id="j2"), job(id="j3", user_id=None, status="Failed", error="No such kind.")],
         "downloads": [download()],
+        "blocklist": [],
         "files": [{"download_id": 7, "index": 0, "path": "Movies/Up.mp4", "size": 6}],
         "events": [
             told(10, "job.updated", {"job_id": "j1", "status": "Completed"}),
@@ -174,6 +175,8 @@ def seen(**values: Any) -> Any:
     return lambda case: vars(case.seen).update(values)
 
 
+REPLACED = told(15, "notification", {"code": "download_replaced", "download_id": 7})
+BLOCKED = {"user_id": 1, "media_id": 3, "title": "Up.2009", "reason": "Gone.", "created_at": 105}
 PLANTED: list[tuple[str, Any]] = [
     ("users_are_there", history(operation("register", value="carol"))),
     ("registers_hold", remove("favorites")),
@@ -193,6 +196,9 @@ PLANTED: list[tuple[str, Any]] = [
     ("library_has_nothing_else", seen(library={"Movies/Up.mp4": (6, "abc"), "Movies/Up (2).mp4": (6, "abc")})),
     ("told_once", lambda case: case.seen.rows["events"].append(told(15, "notification", {"code": "download_completed", "download_id": 7}))),
     ("told_once", lambda case: case.seen.rows["events"].pop(0)),
+    ("given_up_once", change("downloads", given_up=1)),
+    ("given_up_once", lambda case: case.seen.rows["events"].append(REPLACED)),
+    ("given_up_once", lambda case: case.seen.rows["blocklist"].append(BLOCKED)),
     ("wishes_are_one", add("downloads", id=8)),
     ("dead_letters_are_the_poison", seen(letters=[Letter(1, "", "gibberish")])),
     ("dead_letters_are_the_poison", seen(letters=[Letter(n, "j3", "{}") for n in (2, 3)] + [Letter(1, "", "gibberish")])),
@@ -257,6 +263,16 @@ def test_a_fault_of_that_time_explains_a_failure_and_a_silence() -> None:
     assert {"downloads_have_ended", "answers_are_documented"} <= set(invariants.check(case))
     case.inflicted += [Inflicted(1, "disk", "downloads", 101, 108), Inflicted(2, "kill", "web", 99, 99)]
     assert not {"downloads_have_ended", "answers_are_documented"} & set(invariants.check(case))
+
+
+def test_a_release_may_be_given_up_while_the_world_outside_was_broken() -> None:
+    case = well()
+    case.seen.rows["blocklist"].append(BLOCKED)
+    case.seen.rows["downloads"][0].update(given_up=1, replacements=1)
+    case.seen.rows["events"].append(REPLACED)
+    assert set(invariants.check(case)) & {"given_up_once"}
+    case.inflicted.append(Inflicted(1, "partition", "providers", 101, 108))
+    assert not set(invariants.check(case)) & {"given_up_once"}
 
 
 # --- times and tables ---------------------------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def test_the_decision_as_it_is_stored() -> None:
 
 
 def test_every_sentence_can_be_filled() -> None:
-    params = {"found": 1, "wanted": 2, "word": "x", "words": "y", "name": "z"}
+    params = {"found": 1, "wanted": 2, "word": "x", "words": "y", "name": "z", "why": "w"}
     for code in SENTENCES:
         assert "{" not in Verdict(code, params).sentence()
 

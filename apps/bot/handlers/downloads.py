@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from apps.bot import messages
 from apps.bot.handlers.registry import Numbers, command, press
 from apps.bot.reply import Button, Reply, Sender
-from apps.downloads import rows, services
+from apps.downloads import replacement, rows, services
 from apps.downloads.models import Download
 from sokoul.api import Page
 
@@ -31,6 +31,8 @@ def buttons_of(sender: Sender, row: dict[str, Any], place: int) -> list[Button]:
         found.append(sender.button(_("Cancel") + name, "c", row["id"], place))
     if row["phase"] in OVER:
         found.append(sender.button(_("Try again") + name, "y", row["id"], place))
+    if row["phase"] == "failed" and (row["torrent_id"] or row["name"]):
+        found.append(sender.button(_("Take another release") + name, "k", row["id"], place))
     return found
 
 
@@ -79,3 +81,4 @@ _act("p", services.pause)
 _act("r", services.resume)
 _act("c", services.cancel)
 _act("y", services.retry)
+_act("k", replacement.replace)

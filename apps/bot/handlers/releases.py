@@ -47,7 +47,8 @@ def found(sender: Sender, job: Job) -> Reply:
 
 
 def _listed(sender: Sender, name: str, wanted: tuple[int, int | None, int | None], warnings: list[str]) -> Reply:
-    rows = search.releases_of(wanted[0], CONSIDERED, wanted[1], wanted[2])["results"]
+    found = search.releases_of(wanted[0], CONSIDERED, wanted[1], wanted[2], user_id=sender.person.pk)
+    rows = found["results"]
     accepted = [row for row in rows if row["score"] is not None][:ACCEPTED]
     rejected = [row for row in rows if row["score"] is None][:REJECTED]
     buttons = [_choice(sender, number, wanted, row) for number, row in enumerate(accepted, 1)]
@@ -72,14 +73,19 @@ def get(sender: Sender, numbers: Numbers) -> Reply:
 def best(sender: Sender, numbers: Numbers) -> Reply:
     """Sokoul chooses: of what was found just now where there is anything, else it searches first."""
     media_id, season, episode = numbers
-    torrent = search.best(media_id or 0, season, episode)
-    return _start(sender, media_id, torrent.pk if torrent else None, season, episode)
+    torrent = search.best(media_id or 0, season, episode, user_id=sender.person.pk)
+    return _start(sender, media_id, torrent.pk if torrent else None, season, episode, automatic=True)
 
 
 def _start(
-    sender: Sender, media_id: int | None, torrent_id: int | None, season: int | None, episode: int | None
+    sender: Sender,
+    media_id: int | None,
+    torrent_id: int | None,
+    season: int | None,
+    episode: int | None,
+    *,
+    automatic: bool = False,
 ) -> Reply:
-    download, _job = services.start(
-        sender.person.pk, media_id or 0, torrent_id=torrent_id, season=season, episode=episode
-    )
+    wish: dict[str, Any] = {"torrent_id": torrent_id, "season": season, "episode": episode}
+    download, _job = services.start(sender.person.pk, media_id or 0, automatic=automatic, **wish)
     return downloads.shown(sender, download)

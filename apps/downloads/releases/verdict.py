@@ -19,6 +19,7 @@ SENTENCES: Mapping[str, str] = {
     "source_unwanted": "Its source, {found}, is not wanted by the profile.",
     "resolution_unwanted": "Its resolution, {found}, is not wanted by the profile.",
     "sample": "It is a sample, not the whole.",
+    "blocklisted": "It is on the blocklist: {why}.",
     "blocked_word": "Its name has the blocked word “{word}”.",
     "missing_word": "Its name has none of the required words: {words}.",
     "wrong_language": "Its languages are {found}, wanted is {wanted}.",
