@@ -5,16 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from pydantic import BaseModel
 
 from apps.downloads import indexers, offered
 from apps.downloads.models import Candidate, Torrent
 from apps.downloads.releases import rank
-from apps.downloads.releases.match import Wanted, same_title
+from apps.downloads.releases.choice import is_single, pick
+from apps.downloads.releases.match import Wanted
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile
+from apps.downloads.releases.spelling import same_title
 from apps.jobs import services as jobs
 from apps.jobs.models import Job, Status
 from apps.media import services as media_services
@@ -27,6 +29,7 @@ log = logs.logger(__name__)
 
 STALE = timedelta(days=1)
 MOST_CONSIDERED = 500
+MOST_NAMESAKES = 50
 QUALITY = (
     "season", "episodes", "complete", "resolution", "source", "remux", "codec", "bit_depth", "hdr", "audio", "channels",
     "languages", "subtitles", "multi", "group", "edition", "proper", "repack",
@@ -131,7 +134,14 @@ def _wanted(media: Media, season: int | None, episode: int | None) -> Wanted:
         season=season,
         episode=episode,
         runtime=media.runtime or None,
+        namesakes=tuple(_namesakes(media)),
     )
+
+
+def _namesakes(media: Media) -> QuerySet[Media, int]:
+    """Years of other works of this title and kind, as far as they are known here: a search for it keeps them all."""
+    others = Media.objects.filter(kind=media.kind, title__iexact=media.title, year__isnull=False).exclude(pk=media.pk)
+    return others.values_list("year", flat=True)[:MOST_NAMESAKES]
 
 
 def _decide(media: Media, torrents: list[Torrent], season: int | None, episode: int | None) -> int:
@@ -194,15 +204,15 @@ def release_json(row: dict[str, Any]) -> dict[str, Any]:
 def best(media_id: int, season: int | None, episode: int | None) -> Torrent | None:
     """The release to take; None when nothing that was found will do.
 
-    An episode by itself is taken before a season that holds it; a season is only taken whole.
+    The first by score that releases.choice.pick lets pass.
     """
     rows = Candidate.objects.filter(media_id=media_id, season=season, episode=episode, score__isnull=False)
     fit = [candidate.torrent for candidate in rows.order_by(*_BEST_FIRST).select_related("torrent")[:MOST_CONSIDERED]]
-    single = [torrent for torrent in fit if torrent.parsed.get("episodes")]
-    whole = [torrent for torrent in fit if not torrent.parsed.get("episodes")]
-    if episode is not None:
-        return next(iter(single + whole), None)
-    return next(iter(whole if season is not None else whole + single), None)
+    return pick(fit, _is_single, season, episode)
+
+
+def _is_single(torrent: Torrent) -> bool:
+    return is_single(torrent.parsed.get("episodes") or (), complete=bool(torrent.parsed.get("complete")))
 
 
 def rejections_of(media_id: int, season: int | None, episode: int | None) -> list[str]:

@@ -5,8 +5,9 @@ from datetime import date
 
 import pytest
 
-from apps.downloads.releases.match import Wanted, mismatches, same_title
+from apps.downloads.releases.match import Wanted, mismatches
 from apps.downloads.releases.parse import parse
+from apps.downloads.releases.spelling import same_title
 
 IT = Wanted("movie", "It", year=2017, runtime=135)
 LAMP = Wanted("tv", "The Lamp", year=2010, season=2, episode=3, runtime=45)
@@ -113,8 +114,8 @@ def test_episodes(name: str, expected: list[str]) -> None:
 
 
 def test_the_country_of_the_series_may_stand_in_its_title() -> None:
-    assert codes(replace(LAMP, countries=("US",)), "The.Lamp.US.S02E03.720p.HDTV") == []
-    assert codes(replace(LAMP, countries=("US",)), "The.Lamp.(UK).S02E03.720p.HDTV") == ["wrong_title"]
+    assert codes(replace(LAMP, titles=("The Lamp US",)), "The.Lamp.US.S02E03.720p.HDTV") == []
+    assert codes(replace(LAMP, titles=("The Lamp US",)), "The.Lamp.(UK).S02E03.720p.HDTV") == ["wrong_title"]
 
 
 def test_a_year_that_is_the_title_is_no_year() -> None:

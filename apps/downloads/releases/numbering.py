@@ -34,6 +34,7 @@ class Numbering:
     air_date: date | None = None
     assumed: tuple[str, ...] = ()
     special: bool = False
+    partial: bool = False
 
 
 def span(numbers: list[int]) -> tuple[int, ...]:

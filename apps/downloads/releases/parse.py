@@ -83,6 +83,7 @@ def _facts(
         air_date=number.air_date,
         complete=_COMPLETE.search(wide) is not None,
         special=number.special or 0 in number.seasons or _SPECIAL.search(tail) is not None,
+        partial=number.partial,
         resolution=resolution,
         source=source,
         remux=found_source.remux,

@@ -8,7 +8,7 @@ _TO = r"[ ._]?(?:-|\+|&|~|to|à|a|al)?[ ._]?"
 _PACK = re.compile(
     rf"""
     (?<![^\W_])(?:
-        S[ ._]?(?P<s>\d{{1,4}}) (?:{_TO}S?(?P<s_last>\d\d))? (?:[ ._]?D(?:is[ck][ ._]?)?\d{{1,2}}(?:[-&]\d)*)?
+        S[ ._]?(?P<s>\d{{1,4}}) (?:{_TO}S?(?P<s_last>\d\d))? (?P<disc>[ ._]?D(?:is[ck][ ._]?)?\d{{1,2}}(?:[-&]\d)*)?
         | {SEASON_WORD}[ ._:-]*(?P<w>\d{{1,4}})
           (?: {SEPARATOR}?(?:[-+&~]|to|à|al?){SEPARATOR}? (?:{SEASON_WORD}[ ._]?|S)? (?P<w_last>\d{{1,2}}) )?
         | (?!series){SEASON_WORD}{SEPARATOR}(?P<word>{"|".join(NUMBER_WORDS)})
@@ -19,6 +19,10 @@ _PACK = re.compile(
     | (?<=シーズン)(?P<kana>\d{{1,2}})
     """,
     re.IGNORECASE | re.VERBOSE,
+)
+_PART = re.compile(
+    rf"[ ._,-]*(?:part|pt|vol(?:ume)?|teil|partie|parte|cour)[ ._]?(?:\d{{1,2}}|{'|'.join(NUMBER_WORDS)}|I{{1,3}}V?)(?![^\W_])",
+    re.IGNORECASE,
 )
 _COMPLETE = re.compile(
     r"(?<=[ ._])(?:the[ ._])?complete[ ._](?:tv[ ._])?(?:series|collection)(?![^\W_])", re.IGNORECASE
@@ -31,7 +35,10 @@ def read_pack(text: str) -> Numbering | None:
     """The first sign of whole seasons; “S2” goes before “Series 2”, which may be title."""
     packs = [found for found in _PACK.finditer(text) if _is_pack(found)]
     packs.sort(key=lambda found: found.group().lower().startswith("series"))
-    return Numbering(packs[0].start(), packs[0].end(), _seasons(packs[0])) if packs else None
+    if not packs:
+        return None
+    partial = packs[0]["disc"] is not None or _PART.match(text, packs[0].end()) is not None
+    return Numbering(packs[0].start(), packs[0].end(), _seasons(packs[0]), partial=partial)
 
 
 def read_complete(text: str) -> Numbering | None:
