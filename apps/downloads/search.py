@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Subquery
 from django.utils import timezone
 from pydantic import BaseModel
 
@@ -29,7 +29,6 @@ log = logs.logger(__name__)
 
 STALE = timedelta(days=1)
 MOST_CONSIDERED = 500
-MOST_NAMESAKES = 50
 QUALITY = (
     "season", "episodes", "complete", "resolution", "source", "remux", "codec", "bit_depth", "hdr", "audio", "channels",
     "languages", "subtitles", "multi", "group", "edition", "proper", "repack",
@@ -134,14 +133,8 @@ def _wanted(media: Media, season: int | None, episode: int | None) -> Wanted:
         season=season,
         episode=episode,
         runtime=media.runtime or None,
-        namesakes=tuple(_namesakes(media)),
+        namesakes=media_services.namesakes(media),
     )
-
-
-def _namesakes(media: Media) -> QuerySet[Media, int]:
-    """Years of other works of this title and kind, as far as they are known here: a search for it keeps them all."""
-    others = Media.objects.filter(kind=media.kind, title__iexact=media.title, year__isnull=False).exclude(pk=media.pk)
-    return others.values_list("year", flat=True)[:MOST_NAMESAKES]
 
 
 def _decide(media: Media, torrents: list[Torrent], season: int | None, episode: int | None) -> int:

@@ -84,7 +84,7 @@ def keep(found: list[Found], names: Mapping[Kind, Mapping[int, str]]) -> list[di
     return [rows[key] for key in unique if key in rows]
 
 
-def _titles(media: Media, details: Details) -> list[str]:
+def titles_of(media: Media, details: Details) -> list[str]:
     """What else the title is called: by its country where it is a series, other titles, translations."""
     countries = details.origin_country if media.kind == Kind.TV else []
     of_country = [f"{media.title[:490]} {COUNTRIES[country]}" for country in countries if country in COUNTRIES]
@@ -98,7 +98,7 @@ def learn(media: Media, details: Details) -> None:
     label = details.label or media.title
     media.title, media.year = label, year
     media.original_title = details.original or media.original_title
-    media.titles = _titles(media, details)
+    media.titles = titles_of(media, details)
     media.overview = details.overview or media.overview
     media.genres = [genre.name[:64] for genre in details.genres if genre.name] or media.genres
     media.runtime = details.minutes

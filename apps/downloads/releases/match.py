@@ -110,6 +110,8 @@ def _has_title(wanted: Wanted, release: ReleaseName) -> bool:
 def _title(wanted: Wanted, release: ReleaseName) -> Verdict | None:
     if _has_title(wanted, release):
         return None
+    if _kind(wanted, release) and any(_is_wanted(title, wanted) for title, _ in _of_series(release.title, release.year)):
+        return None  # a series of the film's title
     return Verdict("wrong_title", {"found": release.title, "wanted": wanted.title})
 
 
@@ -131,7 +133,7 @@ def _kind(wanted: Wanted, release: ReleaseName) -> Verdict | None:
 def _number(wanted: Wanted, release: ReleaseName) -> Verdict | None:
     if wanted.season is None or not release.is_series or _same_otherwise(wanted, release):
         return None
-    if not release.seasons:
+    if not release.seasons or ("season" in release.assumed and "episodes" not in release.assumed):
         found = release.air_date or release.absolute_episode or _listed(release.episodes)
         return Verdict("wrong_episode", {"found": found, "wanted": _wanted_number(wanted)})
     if wanted.season not in release.seasons:
@@ -149,6 +151,8 @@ def _same_otherwise(wanted: Wanted, release: ReleaseName) -> bool:
     if release.air_date is not None and release.air_date == wanted.air_date:
         return True
     if release.seasons and "season" not in release.assumed:
+        return False
+    if release.special:
         return False
     counts = release.episodes or (release.absolute_episode,)
     # Within the first season both counts are one.

@@ -25,7 +25,7 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 _COMPLETE = re.compile(
-    r"(?<=[ ._])(?:the[ ._])?complete[ ._](?:tv[ ._])?(?:series|collection)(?![^\W_])", re.IGNORECASE
+    r"(?<=[ ._])(?:the[ ._])?complete[ ._](?:tv[ ._]|mini[ ._-]?)?(?:series|collection)(?![^\W_])", re.IGNORECASE
 )
 # More seasons than any series has; above it only years are seasons.
 _MOST = 200

@@ -22,7 +22,7 @@ _PARTS = {"part": "part", "pt": "part", "chapter": "chapter", "vol": "vol", "vol
 
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 # The other ways in which a letter without its sign is written: of German and Scandinavian, and of long Japanese vowels.
-_SIGNS = (
+_SIGNS: tuple[dict[int, str], ...] = (
     {},
     str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"}),
     str.maketrans({"ō": "ou", "ū": "uu", "ô": "ou", "û": "uu"}),
