@@ -223,7 +223,9 @@ def _row(entry: dict[str, Any], kind: Kind | None) -> Found | None:
 
 def details(kind: Kind, tmdb_id: int, seconds: float = http.TOTAL_SECONDS) -> Details | None:
     """Everything about one title; None when TMDB has no such title (any more)."""
-    response = _get(f"{kind.value}/{tmdb_id}", seconds, append_to_response="alternative_titles,translations,external_ids")
+    response = _get(
+        f"{kind.value}/{tmdb_id}", seconds, append_to_response="alternative_titles,translations,external_ids"
+    )
     return None if response.status == 404 else _parsed(Details, response)
 
 

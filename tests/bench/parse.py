@@ -16,12 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from apps.downloads.releases.parse import parse, to_json
 
-OURS = ROOT / "tests/unit/cases/names.jsonl"
+OURS = Path(__file__).resolve().parents[1] / "unit/cases/names.jsonl"
 FAMILIES = {
     "webdl": "web", "webrip": "web", "hdrip": "web", "bluray": "bluray", "remux": "bluray", "hdtv": "hdtv", "sdtv": "hdtv", "dvd": "dvd",
 }  # fmt: skip

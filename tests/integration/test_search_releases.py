@@ -85,18 +85,12 @@ def test_another_film_of_a_similar_name_is_rejected(providers: Demo) -> None:
     assert chosen.title.startswith("Ox.2019.")
 
 
-def test_a_remake_is_not_confused_with_the_film_of_its_title(providers: Demo) -> None:
+def test_the_years_of_other_films_of_the_title_are_known_to_the_decision(providers: Demo) -> None:
     found = media_services.search_titles("tin comets", "movie")["results"]
     ids = {media["year"]: int(media["id"]) for media in found}
-    assert media_services.namesakes(media_services.get(ids[2022])) == (1987,)
-    for year, media_id in ids.items():
-        search.run(SearchPayload(media_id=media_id))
-        chosen = search.best(media_id, None, None)
-        assert chosen is not None
-        assert f".{year}." in chosen.title
-    without = Candidate.objects.get(media_id=ids[2022], torrent__title__contains="NOYEAR")
-    assert without == Candidate.objects.filter(media_id=ids[2022], score__isnull=False).order_by("score").first()
-    assert "year_missing" in [reason["code"] for reason in without.reasons]
+    Media.objects.create(tmdb_id=7, kind="tv", title="Tin Comets", year=1999, genres=["Unknown"], slug="tin-comets")
+    wanted = search._wanted(media_services.get(ids[2022]), None, None)
+    assert (wanted.year, wanted.namesakes) == (2022, (1987,))
 
 
 def test_the_same_release_from_several_indexers_is_one_row(umbrella: int) -> None:

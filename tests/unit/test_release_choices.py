@@ -103,14 +103,19 @@ def chosen(case: Case) -> str | None:
         key=lambda pair: order(pair[0], Offer(pair[1].name, pair[1].mb, pair[1].seeders)),
     )
     fit = [parse(release.name) for decision, release in judged if decision.score is not None]
-    taken = pick(fit, lambda name: is_single(name.episodes, complete=name.complete), case.wanted.season, case.wanted.episode)
+    taken = pick(
+        fit, lambda name: is_single(name.episodes, complete=name.complete), case.wanted.season, case.wanted.episode
+    )
     return taken.raw if taken else None
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.proves)
 def test_the_right_release_is_taken_and_everything_is_told(case: Case) -> None:
     told = {
-        release.name: ("!" if decision.score is None else "+", [v.code for v in decision.rejections or decision.reasons])
+        release.name: (
+            "!" if decision.score is None else "+",
+            [v.code for v in decision.rejections or decision.reasons],
+        )
         for release, decision in zip(case.releases, decisions(case), strict=True)
     }
     assert told == {release.name: (release.mark.replace("*", "+"), release.codes) for release in case.releases}

@@ -25,7 +25,7 @@ _BARE = re.compile(
 _SUBS = re.compile(r"\[(?:soft|hard)subs? \(([^)]+)\)\]", re.IGNORECASE)
 _LEADING = re.compile(r"^\s*\[\s*([^\[\]]{1,60}?)\s*\][\s._-]*")
 # “[TITLE].2007.1080p”: a title in brackets, as its year follows at once.
-_BOXED_TITLE = re.compile(r"\[[^\[\]]+\](?:\.|\s*\()(?:19|20)\d\d(?:[.)]|$)")
+_BOXED_TITLE = re.compile(r"\[[^\[\]]+\](?:\.|\s*[\[(])(?:19|20)\d\d(?:[.)\]]|$)")
 _BRACKET = re.compile(r"[\s._-]*[\[({]\s*([^\[\](){}]*?)\s*[\])}]?[\])}]\s*$")
 # Without a dash only where nothing but the group can follow: the codec, or the number of channels.
 _AFTER_CODEC = re.compile(r"\.(?:[xh]\.?26[456]|avc|hevc|xvid|\d\.\d)\.([^\W\d_]\w*(?:-\w+)*)$", re.IGNORECASE)
@@ -149,7 +149,7 @@ def _tied(left: str, right: str) -> str | None:
         return None
     if " " in right:
         return right if is_technical(last) and len(words) <= 3 and not any(map(is_tag, words)) else None
-    if len(words) > 1:
+    if len(words) > 1 and not _NAME.fullmatch(right.replace(".", " ")):
         return words[0] if all(map(_tagged, words[1:])) and not _tagged(words[0]) else None
     return right if _NAME.fullmatch(right) and _can_name(last, right) else None
 

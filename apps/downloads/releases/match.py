@@ -1,6 +1,5 @@
 """Whether a release is the film or the episode that is wanted."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
@@ -110,7 +109,9 @@ def _has_title(wanted: Wanted, release: ReleaseName) -> bool:
 def _title(wanted: Wanted, release: ReleaseName) -> Verdict | None:
     if _has_title(wanted, release):
         return None
-    if _kind(wanted, release) and any(_is_wanted(title, wanted) for title, _ in _of_series(release.title, release.year)):
+    if _kind(wanted, release) and any(
+        _is_wanted(title, wanted) for title, _ in _of_series(release.title, release.year)
+    ):
         return None  # a series of the film's title
     return Verdict("wrong_title", {"found": release.title, "wanted": wanted.title})
 

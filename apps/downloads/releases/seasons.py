@@ -2,7 +2,15 @@
 
 import re
 
-from apps.downloads.releases.numbering import NUMBER_WORDS, SEASON_WORD, SEPARATOR, YEAR, Numbering, chinese_number
+from apps.downloads.releases.numbering import (
+    NUMBER_WORDS,
+    ORDINAL_WORDS,
+    SEASON_WORD,
+    SEPARATOR,
+    YEAR,
+    Numbering,
+    chinese_number,
+)
 
 _TO = r"[ ._]?(?:-|\+|&|~|to|à|a|al)?[ ._]?"
 _PACK = re.compile(
@@ -12,6 +20,7 @@ _PACK = re.compile(
         | {SEASON_WORD}[ ._:-]*(?P<w>\d{{1,4}})
           (?: {SEPARATOR}?(?:[-+&~]|to|à|al?){SEPARATOR}? (?:{SEASON_WORD}[ ._]?|S)? (?P<w_last>\d{{1,2}}) )?
         | (?!series){SEASON_WORD}{SEPARATOR}(?P<word>{"|".join(NUMBER_WORDS)})
+        | (?P<nth>{"|".join(ORDINAL_WORDS)})[ ._]season
         | (?P<ordinal>\d{{1,2}})(?:st|nd|rd|th|ª|º|a|e|de|-?й|-?го)?\.?[ ._]
           (?:season|saison|staffel|stagione|temporada|sezon|сезон)(?![ ._:]*\d{{1,2}}(?!\d))
     )(?![^\W_])
@@ -66,6 +75,8 @@ def _is_pack(found: re.Match[str]) -> bool:
 def _seasons(found: re.Match[str]) -> tuple[int, ...]:
     if found["word"]:
         return (NUMBER_WORDS[found["word"].lower()],)
+    if found["nth"]:
+        return (ORDINAL_WORDS[found["nth"].lower()],)
     if found["chinese"]:
         return (chinese_number(found["chinese"]),)
     first = int(found["s"] or found["w"] or found["ordinal"] or found["kana"])

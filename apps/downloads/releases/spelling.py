@@ -7,14 +7,24 @@ from functools import lru_cache
 
 from anyascii import anyascii
 
+from apps.downloads.releases.numbering import NUMBER_WORDS
+
 # Before several words an article may be missing: no two works differ by that. “Thing” is not “The Thing”.
 _ARTICLES = {"the", "a", "an", "le", "la", "les", "el", "los", "las", "il", "der", "die", "das", "de", "het"}
 _JOINING = {"and", "et", "und", "y", "e", "och", "og", "con"}
-_NUMBERS = (
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-    "nineteen twenty"
-).split()
-_WORDS = {word: str(number) for number, word in enumerate(_NUMBERS, 1)}
+_TEENS = (
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+)
+_WORDS = {word: str(number) for number, word in enumerate((*NUMBER_WORDS, *_TEENS), 1)}
 _ONES = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
 _ROMAN = {f"{'x' * tens}{ones}": str(10 * tens + n) for tens in range(4) for n, ones in enumerate(_ONES) if tens or n}
 _MOST_SEASONS = 40

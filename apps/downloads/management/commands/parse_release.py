@@ -52,7 +52,9 @@ def _answer_lines() -> None:
 def _found(facts: dict[str, object]) -> list[tuple[str, str]]:
     """What the name says, for people; season 0 is something, too."""
     said = [(field, value) for field, value in facts.items() if field != "raw" and value not in ("", [])]
-    return [(field.replace("_", " "), _shown(value)) for field, value in said if value is not None and value is not False]
+    return [
+        (field.replace("_", " "), _shown(value)) for field, value in said if value is not None and value is not False
+    ]
 
 
 def _shown(value: object) -> str:
