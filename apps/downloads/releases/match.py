@@ -140,8 +140,7 @@ def _number(wanted: Wanted, release: ReleaseName) -> Verdict | None:
     if wanted.season not in release.seasons:
         return Verdict("wrong_season", {"found": _listed(release.seasons), "wanted": wanted.season})
     if release.partial:
-        found = f"a part of {_wanted_number(replace(wanted, episode=None))}"
-        return Verdict("wrong_episode", {"found": found, "wanted": _wanted_number(wanted)})
+        return Verdict("partial_season", {"wanted": wanted.season})
     if wanted.episode is not None and release.episodes and wanted.episode not in release.episodes:
         return Verdict("wrong_episode", {"found": _listed(release.episodes), "wanted": wanted.episode})
     return None

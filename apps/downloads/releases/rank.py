@@ -248,7 +248,7 @@ def _extras(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
 def _year_points(wanted: Wanted, name: ReleaseName) -> Iterable[Verdict]:
     distance = year_distance(wanted, name)
     if is_ambiguous(wanted, name):
-        yield Verdict("year_missing", {}, -_NAMESAKE)
+        yield Verdict("year_ambiguous", {}, -_NAMESAKE)
     elif distance is None:
         if wanted.kind == "movie" and wanted.year is not None:
             yield Verdict("year_missing", {}, -50)
