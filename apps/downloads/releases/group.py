@@ -45,6 +45,7 @@ def split_group(text: str) -> tuple[str | None, str]:
     subs = _SUBS.search(text)
     leading, rest = _leading(text)
     trailing, shorter = _trailing(_REPOST.sub("", rest))
+    trailing = _REPOST.sub("", trailing) if trailing else None  # before a site's name, too
     if subs:
         return subs.group(1), rest
     if leading and not (trailing and is_site(leading)):

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Literal
 
 from apps.downloads.releases.name import ReleaseName
-from apps.downloads.releases.spelling import same_title, season_of
+from apps.downloads.releases.spelling import is_any_of, same_title, season_of
 from apps.downloads.releases.verdict import Verdict
 
 
@@ -94,7 +94,7 @@ def _of_series(title: str, year: int | None) -> list[tuple[str, int | None]]:
 
 
 def _is_wanted(title: str, wanted: Wanted) -> bool:
-    return any(same_title(title, name) for name in (wanted.title, *wanted.titles))
+    return is_any_of(title, (wanted.title, *wanted.titles))
 
 
 def _may_be_film(release: ReleaseName) -> bool:

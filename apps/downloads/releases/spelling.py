@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from anyascii import anyascii
@@ -53,14 +54,35 @@ _SOUNDS = tuple(
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Spellings:
+    """What several titles are known by: their forms, and how they sound in Latin letters, by whether they are in those."""
+
+    keys: frozenset[str]
+    sounds: dict[bool, frozenset[str]]
+
+
 def same_title(one: str, other: str) -> bool:
     """Whether two titles are spellings of one."""
-    if not one or not other:
-        return False
-    if title_keys(one) & title_keys(other):
-        return True
-    foreign = _FOREIGN.search(one) is not None
-    return foreign != (_FOREIGN.search(other) is not None) and _sound(one) == _sound(other) != ""
+    return is_any_of(one, (other,))
+
+
+def is_any_of(title: str, titles: tuple[str, ...]) -> bool:
+    """Whether a title is a spelling of one of these."""
+    known = _spellings(titles)
+    if not title or not title_keys(title).isdisjoint(known.keys):
+        return bool(title)
+    # Sounding alike is enough between two scripts, and within one it is not.
+    others = known.sounds[_FOREIGN.search(title) is not None]
+    return bool(others) and _sound(title) in others
+
+
+@lru_cache(maxsize=64)
+def _spellings(titles: tuple[str, ...]) -> _Spellings:
+    keys = frozenset(key for title in titles if title for key in title_keys(title))
+    latin = frozenset(_sound(title) for title in titles if not _FOREIGN.search(title)) - {""}
+    foreign = frozenset(_sound(title) for title in titles if _FOREIGN.search(title)) - {""}
+    return _Spellings(keys, {True: latin, False: foreign})
 
 
 def season_of(title: str) -> tuple[str, int | None]:
