@@ -7,7 +7,7 @@ import pytest
 
 from apps.downloads.releases.match import Wanted, mismatches
 from apps.downloads.releases.parse import parse
-from apps.downloads.releases.spelling import same_title
+from apps.downloads.releases.spelling import likely_keys, same_title
 
 IT = Wanted("movie", "It", year=2017, runtime=135)
 LAMP = Wanted("tv", "The Lamp", year=2010, season=2, episode=3, runtime=45)
@@ -54,6 +54,15 @@ def test_spellings_of_one_title(one: str, other: str) -> None:
 )
 def test_titles_of_two_works(one: str, other: str) -> None:
     assert not same_title(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Щелкунчик", "Schelkunchik"), ("Lamp II", "lamp 2"), ("Κυνόδοντας", "Kynodontas")]
+)
+def test_an_index_of_titles_finds_every_spelling(one: str, other: str) -> None:
+    assert same_title(one, other)
+    assert likely_keys(one) & likely_keys(other)
+    assert not likely_keys(one) & likely_keys(f"{other} 3")
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,11 @@ def title_keys(title: str) -> frozenset[str]:
     return frozenset(keys) or frozenset({title.strip().casefold()})
 
 
+def likely_keys(title: str) -> frozenset[str]:
+    """Keys of an index of titles: those of one work meet in at least one. They name one too many; `is_any_of` is who decides."""
+    return title_keys(title) | {f"~{_sound(title)}"}
+
+
 def _plain(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.translate(_LETTERS))
     return "".join(c for c in decomposed if not unicodedata.combining(c) or c in _VOICED)
