@@ -74,8 +74,8 @@ def _case(lines: list[str]) -> Case:
 
 def _release(line: str) -> Release:
     named, _, codes = line[2:].partition(" -> ")
-    name, _, offer = named.partition(" ~ ")
-    numbers = dict(part.split() for part in offer.split(", ")) if offer else {}
+    name, *offer = re.split(r" ~ (?=(?:mb|seeders) \d)", named)
+    numbers = dict(part.split() for part in offer[0].split(", ")) if offer else {}
     return Release(line[0], name, codes.split(), **{key: int(value) for key, value in numbers.items()})
 
 
