@@ -8,7 +8,6 @@ from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.spelling import is_any_of, same_title, season_of
 from apps.downloads.releases.verdict import Verdict
 
-
 # Not even a first season has so many episodes: “S01E1015” is counted over the series.
 _MANY = 100
 
