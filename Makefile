@@ -3,11 +3,11 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev tools test unit interop lint containers alerts fuzz crowd bench chaos soak lock
+.PHONY: help up down venv dev tools test unit interop lint containers alerts fuzz crowd bench bench-parse chaos soak lock
 .PHONY: coverage secrets sast audit licences outdated sbom hooks image push try
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 up: venv ## set everything up and run it in the foreground; Ctrl-C stops it in order
 	@exec $(RUN) manage.py up
@@ -65,6 +65,10 @@ crowd: dev ## slow and fat clients in number against the web: make crowd [CROWD=
 bench: ## each figure beside its bar and its peer: make bench [ONLY=jobs,torrent] [SIZE=mib] [ROUNDS=3] [RECORD=1]
 	@requirements/install bench
 	@$(RUN) -m tests.bench.run
+
+bench-parse: ## how well and how fast release names are read: make bench-parse [CORPUS=path] [FAILURES=1]; its own set where none is given
+	@requirements/install bench
+	@$(RUN) tests/bench/parse.py $(CORPUS) $(if $(FAILURES),--failures)
 
 chaos: dev ## break a running Sokoul by a seeded schedule: make chaos [SEED=n] [MINUTES=10] [RECORD=1]
 	@requirements/programs nft=nftables ip=iproute2 || echo "Without them packet loss, partitions and latency are left out." >&2

@@ -12,9 +12,11 @@ from pydantic import BaseModel
 from apps.downloads import blocklist, indexers, offered
 from apps.downloads.models import Candidate, Torrent
 from apps.downloads.releases import rank
-from apps.downloads.releases.match import Wanted, same_title
+from apps.downloads.releases.choice import is_single, pick
+from apps.downloads.releases.match import Wanted
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile
+from apps.downloads.releases.spelling import same_title
 from apps.jobs import services as jobs
 from apps.jobs.models import Job, Status
 from apps.media import services as media_services
@@ -131,6 +133,7 @@ def _wanted(media: Media, season: int | None, episode: int | None) -> Wanted:
         season=season,
         episode=episode,
         runtime=media.runtime or None,
+        namesakes=media_services.namesakes(media),
     )
 
 
@@ -207,19 +210,19 @@ def best(
 ) -> Torrent | None:
     """The release to take; None when nothing that was found will do, or was seen since then.
 
-    An episode by itself is taken before a season that holds it; a season is only taken whole. Nothing is taken that is on the
-    blocklist of `user_id` or of everybody.
+    The first by score that releases.choice.pick lets pass. Nothing is taken that is on the blocklist of `user_id` or of everybody.
     """
     fit = Candidate.objects.filter(media_id=media_id, season=season, episode=episode, score__isnull=False)
     rows = blocklist.of(media_id, user_id).mark(fit).filter(blocked_by__isnull=True)
     if seen_since is not None:
         rows = rows.filter(torrent__seen_at__gte=seen_since)
-    found = [candidate.torrent for candidate in rows.order_by(*_BEST_FIRST).select_related("torrent")[:MOST_CONSIDERED]]
-    single = [torrent for torrent in found if torrent.parsed.get("episodes")]
-    whole = [torrent for torrent in found if not torrent.parsed.get("episodes")]
-    if episode is not None:
-        return next(iter(single + whole), None)
-    return next(iter(whole if season is not None else whole + single), None)
+    found = rows.order_by(*_BEST_FIRST).select_related("torrent", "media")[:MOST_CONSIDERED]
+    taken = pick(found, _is_single, season, episode)
+    return taken.torrent if taken else None
+
+
+def _is_single(candidate: Candidate) -> bool:
+    return candidate.media.kind == Kind.TV and is_single(candidate.torrent.parsed)
 
 
 def rejections_of(media_id: int, season: int | None, episode: int | None, *, user_id: int | None = None) -> list[str]:

@@ -24,6 +24,7 @@ SEARCH_SECONDS = 5.0  # SPEC 6: TMDB slower than that is answered without it
 QUERY_CHARS = 200
 DETAILS_AGE = timedelta(days=7)
 BIGINT = 2**63
+MOST_NAMESAKES = 50
 LONGEST_SECONDS = 10 * 86_400
 _DATED = re.compile(r"^(.*\S)\s+\(?((?:18|19|20|21)\d\d)\)?$")
 
@@ -113,6 +114,13 @@ def get(media_id: int) -> Media:
     if media is None:
         raise not_found("This title")
     return media
+
+
+def namesakes(media: Media) -> tuple[int, ...]:
+    """Years of other works of this title and kind, as far as they are known here: a search for the title keeps them all."""
+    others = Media.objects.filter(kind=media.kind, title__iexact=media.title).exclude(pk=media.pk)
+    years = others.exclude(year=None).order_by("year").values_list("year", flat=True).distinct()
+    return tuple(year for year in years[:MOST_NAMESAKES] if year is not None)
 
 
 def details(media_id: int) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from apps.media.tmdb import Details, Found
 UNKNOWN_GENRE = "Unknown"
 POSTER_SIZE = "w342"
 MAX_TITLES = 200
+# How releases tell series of one title apart: “The Office US”.
+COUNTRIES = {"US": "US", "GB": "UK", "AU": "AU", "NZ": "NZ", "CA": "CA"}
 FIELDS = (
     "id", "tmdb_id", "kind", "title", "original_title", "year", "overview", "genres", "runtime", "poster_path", "slug",
 )  # fmt: skip
@@ -82,13 +84,21 @@ def keep(found: list[Found], names: Mapping[Kind, Mapping[int, str]]) -> list[di
     return [rows[key] for key in unique if key in rows]
 
 
+def titles_of(media: Media, details: Details) -> list[str]:
+    """What else the title is called: by its country where it is a series, other titles, translations."""
+    countries = details.origin_country if media.kind == Kind.TV else []
+    of_country = [f"{media.title[:490]} {COUNTRIES[country]}" for country in countries if country in COUNTRIES]
+    names = dict.fromkeys([*of_country, *details.alternatives])
+    return [name for name in names if name not in {media.title, media.original_title}][:MAX_TITLES]
+
+
 def learn(media: Media, details: Details) -> None:
     """Write TMDB's details into the row."""
     year = details.year or media.year
     label = details.label or media.title
     media.title, media.year = label, year
     media.original_title = details.original or media.original_title
-    media.titles = details.alternatives[:MAX_TITLES]
+    media.titles = titles_of(media, details)
     media.overview = details.overview or media.overview
     media.genres = [genre.name[:64] for genre in details.genres if genre.name] or media.genres
     media.runtime = details.minutes

@@ -85,12 +85,25 @@ class _Titles(BaseModel):
     results: list[_Title] = []  # of a series
 
 
+class _Translated(BaseModel):
+    title: Name = ""  # of a film
+    name: Name = ""  # of a series
+
+
+class _Translation(BaseModel):
+    data: _Translated = _Translated()
+
+
+class _Translations(BaseModel):
+    translations: list[_Translation] = []
+
+
 class _ExternalIds(BaseModel):
     imdb_id: Text = ""
 
 
 class Details(Found):
-    """movie/{id} or tv/{id} with alternative_titles and external_ids appended. Runtimes in minutes."""
+    """movie/{id} or tv/{id} with alternative_titles, translations and external_ids appended. Runtimes in minutes."""
 
     genres: list[Genre] = []
     runtime: int | None = None
@@ -98,6 +111,8 @@ class Details(Found):
     imdb_id: Text = ""
     external_ids: _ExternalIds = _ExternalIds()
     alternative_titles: _Titles = _Titles()
+    translations: _Translations = _Translations()
+    origin_country: list[Text] = []
 
     @property
     def minutes(self) -> int | None:
@@ -111,8 +126,10 @@ class Details(Found):
 
     @property
     def alternatives(self) -> list[str]:
+        """Other titles, and those in other languages, each once; TMDB leaves a translation without a title empty."""
         both = [*self.alternative_titles.titles, *self.alternative_titles.results]
-        return list(dict.fromkeys(entry.title for entry in both if entry.title))
+        translated = [entry.data.title or entry.data.name for entry in self.translations.translations]
+        return list(dict.fromkeys(title for title in (*(entry.title for entry in both), *translated) if title))
 
 
 class SearchPage(BaseModel):
@@ -206,7 +223,9 @@ def _row(entry: dict[str, Any], kind: Kind | None) -> Found | None:
 
 def details(kind: Kind, tmdb_id: int, seconds: float = http.TOTAL_SECONDS) -> Details | None:
     """Everything about one title; None when TMDB has no such title (any more)."""
-    response = _get(f"{kind.value}/{tmdb_id}", seconds, append_to_response="alternative_titles,external_ids")
+    response = _get(
+        f"{kind.value}/{tmdb_id}", seconds, append_to_response="alternative_titles,translations,external_ids"
+    )
     return None if response.status == 404 else _parsed(Details, response)
 
 

@@ -1,6 +1,6 @@
-"""How well and how fast release names are parsed: `python tests/bench/parse.py CORPUS.jsonl [--failures]`.
+"""How well and how fast release names are parsed: `make bench-parse [CORPUS=names.jsonl] [FAILURES=1]`.
 
-parsett, the nearest library, is timed on the same names in the same run.
+Without a corpus it reads the names of the unit tests. parsett, the nearest library, is timed on the same names in the same run.
 
 A corpus has one JSON object a line: suite, name, expect (title, year, season, episodes, absolute_episode, air_date,
 resolution, source, group, language, edition; those that it gives are compared).
@@ -18,10 +18,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import PTT
-
 from apps.downloads.releases.parse import parse, to_json
 
+OURS = Path(__file__).resolve().parents[1] / "unit/cases/names.jsonl"
 FAMILIES = {
     "webdl": "web", "webrip": "web", "hdrip": "web", "bluray": "bluray", "remux": "bluray", "hdtv": "hdtv", "sdtv": "hdtv", "dvd": "dvd",
 }  # fmt: skip
@@ -59,6 +58,10 @@ def wrong(expect: dict[str, Any], facts: dict[str, Any]) -> list[str]:
     return faults
 
 
+def cases_of(corpus: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
 def speed(read: Callable[[str], object], names: list[str]) -> tuple[float, float]:
     """(names a second, 99th percentile in milliseconds) of processor time on one core, each name parsed three times."""
     times = []
@@ -71,10 +74,10 @@ def speed(read: Callable[[str], object], names: list[str]) -> tuple[float, float
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("corpus", type=Path)
+    arguments.add_argument("corpus", type=Path, nargs="?", default=OURS)
     arguments.add_argument("--failures", action="store_true", help="print every name that was read wrongly")
     options = arguments.parse_args()
-    cases = [json.loads(line) for line in options.corpus.read_text(encoding="utf-8").splitlines() if line.strip()]
+    cases = cases_of(options.corpus)
     total: Counter[str] = Counter()
     good: Counter[str] = Counter()
     for case in cases:
@@ -90,10 +93,12 @@ def main() -> None:
     for suite in sorted(total):
         print(f"{suite:15} {good[suite]:4} of {total[suite]:4}  {100 * good[suite] / total[suite]:5.1f} %")
     print(f"{'all':15} {good.total():4} of {total.total():4}  {100 * good.total() / total.total():5.1f} %")
+    from PTT import parse_title  # only the benchmarks have it
+
     names = [case["name"] for case in cases]
-    for title, read in (("Sokoul", parse), ("parsett", PTT.parse_title)):
+    for title, read in (("Sokoul", parse), ("parsett", parse_title)):
         rate, p99 = speed(read, names)
-        print(f"{title:15} {rate:7,.0f} names/s, p99 {p99:.2f} ms")
+        print(f"{title:15} {rate:7,.0f} names/s on one core, p99 {p99:.2f} ms")
 
 
 if __name__ == "__main__":

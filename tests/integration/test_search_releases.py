@@ -85,6 +85,14 @@ def test_another_film_of_a_similar_name_is_rejected(providers: Demo) -> None:
     assert chosen.title.startswith("Ox.2019.")
 
 
+def test_the_years_of_other_films_of_the_title_are_known_to_the_decision(providers: Demo) -> None:
+    found = media_services.search_titles("tin comets", "movie")["results"]
+    ids = {media["year"]: int(media["id"]) for media in found}
+    Media.objects.create(tmdb_id=7, kind="tv", title="Tin Comets", year=1999, genres=["Unknown"], slug="tin-comets")
+    wanted = search._wanted(media_services.get(ids[2022]), None, None)
+    assert (wanted.year, wanted.namesakes) == (2022, (1987,))
+
+
 def test_the_same_release_from_several_indexers_is_one_row(umbrella: int) -> None:
     search.run(SearchPayload(media_id=umbrella))
     torrent = Torrent.objects.get(title=GOOD)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.downloads.releases.parse import ReleaseName, parse, to_json
+from tests.bench.parse import OURS, cases_of, wrong
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -221,9 +223,9 @@ def test_only_the_first_kilobyte_is_read() -> None:
     assert parse("Lamp 2019 " + "x" * 2000 + " 1080p").resolution is None
 
 
-def run_command(text: bytes) -> subprocess.CompletedProcess[bytes]:
+def run_command(text: bytes, *words: str) -> subprocess.CompletedProcess[bytes]:
     """`manage.py parse_release` in an empty environment: it must need no configuration."""
-    command = [sys.executable, "manage.py", "parse_release"]
+    command = [sys.executable, "manage.py", "parse_release", *words]
     return subprocess.run(command, input=text, capture_output=True, cwd=ROOT, env={}, check=False)
 
 
@@ -233,3 +235,26 @@ def test_the_command_answers_every_line_in_order() -> None:
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["title"] for answer in answers] == ["Lamp", "", "\ufffd\ufffdLamp", "Last"]
     assert [answer["year"] for answer in answers] == [None, None, 2019, 2020]
+
+
+def test_the_command_answers_names_by_a_table_or_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("parse_release", "Lamp.S00E02.720p.HDTV-GRP", "[b]Last.2020")
+    shown = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["Lamp.S00E02.720p.HDTV-GRP"] in shown
+    assert ["season", "0"] in [[cell.strip() for cell in line] for line in shown]
+    assert ["special", "yes"] in [[cell.strip() for cell in line] for line in shown]
+    assert not any(line[:1] == ["raw"] or line[:1] == ["codec"] for line in shown)
+    call_command("parse_release", "--json", "Lamp.S01E02.720p", "Last.2020")
+    answers = json.loads(capsys.readouterr().out)
+    assert [(answer["title"], answer["season"], answer["year"]) for answer in answers] == [
+        ("Lamp", 1, None),
+        ("Last", None, 2020),
+    ]
+
+
+@pytest.mark.parametrize("suite", sorted({case["suite"] for case in cases_of(OURS)}))
+def test_the_names_of_our_own_set_are_read_right(suite: str) -> None:
+    """The set that `make bench-parse` reads where no corpus is given."""
+    named = [case for case in cases_of(OURS) if case["suite"] == suite]
+    found = {case["name"]: wrong(case["expect"], to_json(parse(case["name"]))) for case in named}
+    assert {name: faults for name, faults in found.items() if faults} == {}

@@ -3,9 +3,9 @@
 import pytest
 
 from apps.media import tmdb
-from apps.media.models import Kind
+from apps.media.models import Kind, Media
 from apps.media.slug import slug_of
-from apps.media.titles import genres_of
+from apps.media.titles import MAX_TITLES, genres_of, titles_of
 
 
 def row(**fields: object) -> dict[str, object]:
@@ -54,6 +54,38 @@ def test_details() -> None:
         }
     )  # fmt: skip
     assert (found.minutes, found.imdb, found.alternatives) == (45, "tt0903747", ["BB"])
+
+
+def test_titles_in_other_languages_are_alternatives_too() -> None:
+    translations = [
+        {"iso_639_1": "de", "data": {"title": "Das Licht"}},
+        {"iso_639_1": "fr", "data": {"title": "Light"}},
+        {"iso_639_1": "it", "data": {"title": ""}},
+        {"iso_639_1": "nl"},
+    ]
+    film = tmdb.Details.model_validate(
+        {
+            "id": 1, "title": "Light", "alternative_titles": {"titles": [{"title": "Hikari"}]},
+            "translations": {"translations": translations},
+        }
+    )  # fmt: skip
+    assert film.alternatives == ["Hikari", "Das Licht", "Light"]
+    series = tmdb.Details.model_validate(
+        {"id": 1, "name": "Light", "translations": {"translations": [{"data": {"name": "Licht", "title": None}}]}}
+    )
+    assert series.alternatives == ["Licht"]
+
+
+def test_a_series_is_also_called_by_its_country_and_the_titles_have_a_bound() -> None:
+    many = [{"title": f"Light {number}"} for number in range(500)]
+    told = {"id": 1, "origin_country": ["GB", "ZW"], "alternative_titles": {"results": [{"title": "Light"}, *many]}}
+    series = Media(kind=Kind.TV, title="Light", original_title="Light 1")
+    titles = titles_of(series, tmdb.Details.model_validate(told))
+    assert titles[:3] == ["Light UK", "Light 0", "Light 2"]
+    assert len(titles) == MAX_TITLES
+    longest = Media(kind=Kind.TV, title="L" * tmdb.TITLE_CHARS)
+    assert all(len(title) <= tmdb.TITLE_CHARS for title in titles_of(longest, tmdb.Details.model_validate(told)))
+    assert titles_of(Media(kind=Kind.MOVIE, title="Light"), tmdb.Details.model_validate(told))[0] == "Light 0"
 
 
 def test_a_v4_token_goes_into_the_header_and_a_v3_key_into_the_query() -> None:

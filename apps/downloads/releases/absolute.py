@@ -16,7 +16,7 @@ _COUNTED = re.compile(
 # “ - 07 ”, “_-_07v2_”, “ - 01-12 (”, “ - 12.5 [”.
 _DASHED = re.compile(
     r"""
-    (?<=[\s_.]) -[ ._]+ (?P<first>\d{1,4})(?P<half>\.5)?(?:v\d)? (?P<more>-\d{2,4})?
+    (?<=[\s_.]) -[ ._]+ (?P<first>\d{1,4})(?P<half>\.5)?(?:v\d)? (?P<more>-\d{2,4}|[ ]?[-~][ ]?\d{2,4}(?=\s*(?:[\[(]|$)))?
     (?= \s*$ | [ ._]*[\[({] | [ ._]+-[ ._] | [ ._](?!\d) | [ ._](?=\d{3,4}[xp]) )
     """,
     re.VERBOSE,
@@ -25,6 +25,10 @@ _BOXED = re.compile(r"(?<=[\w!? \])._])[\[{](?P<first>\d{2,4})(?:v\d)?(?P<more>\
 _LAST = re.compile(r"(?<=[ ._!:])(?P<first>\d{2,4})(?:v\d)?(?P<more>[-~]\d{2,4})?(?=[ ._]*(?:$|[\[({])|[ ._]+[^\W\d])")
 _LEADING = re.compile(r"^(?P<first>\d{2,3}) - (?=[^\W\d])")
 _CHINESE = re.compile(r"第\s?(?P<first>[\d一二三四五六七八九十]{1,4})(?P<more>(?:-\d{1,4})?)\s?[话話集回]")
+# “Some Anime 07 VOSTFR”
+_SUBBED = re.compile(
+    r"(?<=[\w!)][ ._])(?P<first>\d{2,4})(?:v\d)?(?P<more>(?:-\d{2,4})?)(?=[ ._]+(?:VOST(?:FR|A)?|VF)(?![^\W_]))"
+)
 _AFTER_YEAR = re.compile(r"(?<=[ ._](?:19|20)\d\d[ ._])(\d\d)(?=[ ._]\d{3,4}p)")
 
 
@@ -45,6 +49,11 @@ def read_counted(text: str) -> Numbering | None:
 
 def read_dashed(text: str) -> Numbering | None:
     return _first(_DASHED, text)
+
+
+def read_subbed(text: str) -> Numbering | None:
+    """A number before the tag of French subtitles, where no year says that it is a film."""
+    return None if YEAR.search(text) else _first(_SUBBED, text)
 
 
 def read_boxed(text: str) -> Numbering | None:

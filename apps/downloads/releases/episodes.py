@@ -29,10 +29,10 @@ _STANDARD = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# 1x02, 1x02x03, 1x02-03, 1x02.1x03, 2016x231; neither 1920x800 nor x264.
+# 1x02, S01x02, 1x02x03, 1x02-03, 1x02.1x03, 2016x231; neither 1920x800 nor x264.
 _CROSS = re.compile(
     rf"""
-    (?<![^\W_]) (?P<season>0\d|\d{{1,2}}|19[3-9]\d|20\d\d) (?:x(?!26[456])(?P<first>\d{{1,3}})|\ x\ (?P<spaced>\d\d))
+    (?<![^\W_])S? (?P<season>0\d|\d{{1,2}}|19[3-9]\d|20\d\d) (?:x(?!26[456])(?P<first>\d{{1,3}})|\ x\ (?P<spaced>\d\d))
     (?!x?\d{{3}})(?!\w*[pi]\b)(?!\d)
     (?P<more>(?: (?:{_AND}\d{{1,4}}x|[-_]x?|x) \d{{1,3}}(?![\dpi]) )*)
     """,

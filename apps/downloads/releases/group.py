@@ -24,6 +24,8 @@ _BARE = re.compile(
 )
 _SUBS = re.compile(r"\[(?:soft|hard)subs? \(([^)]+)\)\]", re.IGNORECASE)
 _LEADING = re.compile(r"^\s*\[\s*([^\[\]]{1,60}?)\s*\][\s._-]*")
+# “[TITLE].2007.1080p”: a title in brackets, as its year follows at once.
+_BOXED_TITLE = re.compile(r"\[[^\[\]]+\](?:\.|\s*[\[(])(?:19|20)\d\d(?:[.)\]]|$)")
 _BRACKET = re.compile(r"[\s._-]*[\[({]\s*([^\[\](){}]*?)\s*[\])}]?[\])}]\s*$")
 # Without a dash only where nothing but the group can follow: the codec, or the number of channels.
 _AFTER_CODEC = re.compile(r"\.(?:[xh]\.?26[456]|avc|hevc|xvid|\d\.\d)\.([^\W\d_]\w*(?:-\w+)*)$", re.IGNORECASE)
@@ -43,6 +45,7 @@ def split_group(text: str) -> tuple[str | None, str]:
     subs = _SUBS.search(text)
     leading, rest = _leading(text)
     trailing, shorter = _trailing(_REPOST.sub("", rest))
+    trailing = _REPOST.sub("", trailing) if trailing else None  # before a site's name, too
     if subs:
         return subs.group(1), rest
     if leading and not (trailing and is_site(leading)):
@@ -53,7 +56,7 @@ def split_group(text: str) -> tuple[str | None, str]:
 def _leading(text: str) -> tuple[str | None, str]:
     """The group in the bracket in front; brackets of tags behind it go to the end, where tags belong."""
     found = _LEADING.match(text)
-    if found is None or found.end() == len(text) or _all_tags(found[1]):
+    if found is None or found.end() == len(text) or _all_tags(found[1]) or _BOXED_TITLE.match(text):
         return None, text
     rest = text[found.end() :]
     while (tags := _LEADING.match(rest)) is not None and tags.end() < len(rest) and _all_tags(tags[1]):
@@ -147,7 +150,7 @@ def _tied(left: str, right: str) -> str | None:
         return None
     if " " in right:
         return right if is_technical(last) and len(words) <= 3 and not any(map(is_tag, words)) else None
-    if len(words) > 1:
+    if len(words) > 1 and not _NAME.fullmatch(right.replace(".", " ")):
         return words[0] if all(map(_tagged, words[1:])) and not _tagged(words[0]) else None
     return right if _NAME.fullmatch(right) and _can_name(last, right) else None
 

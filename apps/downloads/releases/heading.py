@@ -21,7 +21,7 @@ _YEAR = re.compile(r"(?<!\d)(18[89]\d|19\d\d|20\d\d)(?![\dpx])")
 _LATER_YEAR = re.compile(r"(?<![^\W_])(19\d\d|20\d\d)(?![\dpx]|[ ._/-]\d\d[ ._/-]\d\d)(?![^\W_])")
 _SURE = re.compile(f"{_B}(?:{SURE}){_E}", re.IGNORECASE)
 _QUALIFIERS = any_of(r"""
-    Recut Extended Ultimate Director'?s? Collector'?s? Theatrical Despecialized Special Rouge Final Assembly Imperial
+    Recut Extended Ultimate Director'?s? Collector'?s? Theatrical Despecialized Special Rouge Rogue Final Assembly Imperial
     Diamond Signature IMAX Hunter Rekall Alternat(?:e|ive) Producer'?s Definitive Deluxe Luxe Limited Platinum Premium
     Criterion International European Unrated Uncut Remastered Restored Redux Anniversary Workprint Original Broadcast
 """)
@@ -72,11 +72,6 @@ def other_script(text: str) -> tuple[str, tuple[str, ...], str]:
     if slash and _OTHER_SCRIPT.search(left) and _LATIN.match(right.lstrip()):
         return right.lstrip(), tuple(filter(None, [re.split(r"[(\[]", left)[0].strip()])), left
     return text, (), ""
-
-
-def read_title(front: str) -> str:
-    """The title that a text without tags gives."""
-    return _titles(front)[0]
 
 
 def read_heading(text: str, numbering: Numbering | None) -> Heading:

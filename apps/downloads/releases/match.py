@@ -1,48 +1,24 @@
 """Whether a release is the film or the episode that is wanted."""
 
-import re
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
 from typing import Literal
 
 from apps.downloads.releases.name import ReleaseName
+from apps.downloads.releases.spelling import is_any_of, same_title, season_of
 from apps.downloads.releases.verdict import Verdict
 
-_ARTICLES = {"the", "a", "an"}
-_ROMAN = {
-    "ii": "2",
-    "iii": "3",
-    "iv": "4",
-    "v": "5",
-    "vi": "6",
-    "vii": "7",
-    "viii": "8",
-    "ix": "9",
-    "xi": "11",
-    "xii": "12",
-}
-_WORDS = {
-    w: str(n)
-    for n, w in enumerate(
-        ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2
-    )
-}
-_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
-_APOSTROPHES = re.compile(r"['’‘`´]")
-_WORD = re.compile(r"\w+")
-_COUNTRIES = {"us": "US", "usa": "US", "uk": "GB", "gb": "GB", "au": "AU", "nz": "NZ", "ca": "CA"}
+# Not even a first season has so many episodes: “S01E1015” is counted over the series.
+_MANY = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is looked for. titles: alternative and original ones; runtime: minutes, of one episode for a series.
 
-    countries: ISO 3166 codes of origin, to tell "Some Series US" from "Some Series UK".
-    absolute_episode, air_date: other ways by which the same episode is named.
+    absolute_episode, air_date: other ways by which the same episode is named; absolute_span: the first and the last
+    episode of a wanted season, counted over the series.
+    namesakes: years of other works of the same title and kind, with which this one must not be confused.
     original_language: ISO 639-1, of the work.
     """
 
@@ -53,15 +29,17 @@ class Wanted:
     season: int | None = None
     episode: int | None = None
     runtime: int | None = None
-    countries: tuple[str, ...] = ()
     absolute_episode: int | None = None
+    absolute_span: tuple[int, int] | None = None
     air_date: date | None = None
+    namesakes: tuple[int, ...] = ()
     original_language: str | None = None
 
 
 def mismatches(wanted: Wanted, release: ReleaseName) -> list[Verdict]:
     """Why the release is not the wanted thing; empty when it is."""
     checks = (_kind, _title, _year, _number) if wanted.kind == "tv" else (_kind, _title, _year)
+    release = _of_titled_season(wanted, release)
     return [verdict for check in checks if (verdict := check(wanted, release)) is not None]
 
 
@@ -73,31 +51,25 @@ def year_distance(wanted: Wanted, release: ReleaseName) -> int | None:
     return min(abs(year - wanted.year) for year in years if year is not None)
 
 
-@lru_cache(maxsize=4096)
-def title_keys(title: str) -> frozenset[str]:
-    """The forms under which two spellings of one title meet: no case, accents, punctuation, “and”; 2 = II = two."""
-    lowered = _APOSTROPHES.sub("", title.casefold().replace("&", " and "))
-    keys: set[str] = set()
-    for text in (lowered, lowered.translate(_UMLAUTS)):
-        plain = unicodedata.normalize("NFKD", text.translate(_LETTERS))
-        plain = "".join(c for c in plain if not unicodedata.combining(c))
-        words = [word for word in _WORD.findall(plain.replace("_", " ")) if word != "and"]
-        keys.update(_forms(words))
-    keys.discard("")
-    return frozenset(keys) or frozenset({title.strip().casefold()})
+def is_ambiguous(wanted: Wanted, release: ReleaseName) -> bool:
+    """Whether the name may as well be of a namesake: it gives no year, and the title that they share.
+
+    Of series of one title, the first is named without its year by the custom of the field.
+    """
+    rivals = wanted.namesakes if wanted.kind == "movie" else [y for y in wanted.namesakes if y < (wanted.year or 0)]
+    shared = any(year is None and same_title(title, wanted.title) for title, year in _readings(wanted, release))
+    return bool(rivals) and shared
 
 
-def same_title(one: str, other: str) -> bool:
-    """Whether two titles are spellings of one."""
-    return bool(one and other and title_keys(one) & title_keys(other))
-
-
-def _forms(words: list[str]) -> Iterable[str]:
-    numbered = words[:1] + [_ROMAN.get(word, _WORDS.get(word, word)) for word in words[1:]]
-    yield "".join(numbered)
-    # “Thing” is not “The Thing”, but no two works differ by the article before several words.
-    if len(numbered) > 2 and numbered[0] in _ARTICLES:
-        yield "".join(numbered[1:])
+def _of_titled_season(wanted: Wanted, release: ReleaseName) -> ReleaseName:
+    """“Some Anime II - 03” is the third episode of the second season, unless the II belongs to the wanted title."""
+    if wanted.kind == "movie" or release.seasons or release.absolute_episode is None or _has_title(wanted, release):
+        return release
+    bare, season = season_of(release.title)
+    if season is None or not _is_wanted(bare, wanted):
+        return release
+    episodes = release.episodes or (release.absolute_episode,)
+    return replace(release, title=bare, seasons=(season,), episodes=episodes, absolute_episode=None)
 
 
 def _readings(wanted: Wanted, release: ReleaseName) -> list[tuple[str, int | None]]:
@@ -106,7 +78,7 @@ def _readings(wanted: Wanted, release: ReleaseName) -> list[tuple[str, int | Non
     titles = release.alternative_titles if as_film else (release.title, *release.alternative_titles)
     readings: list[tuple[str, int | None]] = []
     for title in titles:
-        readings += _of_film(title, release.year) if wanted.kind == "movie" else _of_series(title, release.year, wanted)
+        readings += _of_film(title, release.year) if wanted.kind == "movie" else _of_series(title, release.year)
     return readings
 
 
@@ -115,26 +87,22 @@ def _of_film(title: str, year: int | None) -> list[tuple[str, int | None]]:
     return [(title, year)] if year is None else [(title, year), (f"{title} {year}", None)]
 
 
-def _of_series(title: str, year: int | None, wanted: Wanted) -> list[tuple[str, int | None]]:
-    """“Some Series 2010 US”: with and without the year and the country that tell series of one title apart."""
+def _of_series(title: str, year: int | None) -> list[tuple[str, int | None]]:
+    """“Some Series 2010”: with and without the year that tells series of one title apart."""
     readings: list[tuple[str, int | None]] = [(title, None)]
     bare = title.rstrip(" )]")
     if year is not None and bare.endswith(str(year)):
         readings.append((bare[: -len(str(year))].rstrip(" ([-."), year))
-    for known, stated in tuple(readings):
-        head, _, last = known.rpartition(" ")
-        if head and _COUNTRIES.get(last.strip("()").lower()) in wanted.countries:
-            readings.append((head, stated))
     return readings
 
 
 def _is_wanted(title: str, wanted: Wanted) -> bool:
-    return any(same_title(title, name) for name in (wanted.title, *wanted.titles))
+    return is_any_of(title, (wanted.title, *wanted.titles))
 
 
 def _may_be_film(release: ReleaseName) -> bool:
-    """Whether what was taken for a number may be of a film's title: “Room 415”, “Open Season 2”."""
-    return "episodes" in release.assumed or bool(release.seasons and not release.episodes)
+    """Whether what was taken for a number may be of a film's title: “Room 415”, “Open Season 2”, “Lampwars Episode 4”."""
+    return bool({"season", "episodes"} & set(release.assumed)) or bool(release.seasons and not release.episodes)
 
 
 def _has_title(wanted: Wanted, release: ReleaseName) -> bool:
@@ -144,12 +112,16 @@ def _has_title(wanted: Wanted, release: ReleaseName) -> bool:
 def _title(wanted: Wanted, release: ReleaseName) -> Verdict | None:
     if _has_title(wanted, release):
         return None
+    if _kind(wanted, release) and any(
+        _is_wanted(title, wanted) for title, _ in _of_series(release.title, release.year)
+    ):
+        return None  # a series of the film's title
     return Verdict("wrong_title", {"found": release.title, "wanted": wanted.title})
 
 
 def _year(wanted: Wanted, release: ReleaseName) -> Verdict | None:
     distance = year_distance(wanted, release)
-    if distance is None or distance <= 1:
+    if distance is None or (distance <= 1 and not (distance and release.year in wanted.namesakes)):
         return None
     return Verdict("wrong_year", {"found": release.year, "wanted": wanted.year})
 
@@ -165,11 +137,13 @@ def _kind(wanted: Wanted, release: ReleaseName) -> Verdict | None:
 def _number(wanted: Wanted, release: ReleaseName) -> Verdict | None:
     if wanted.season is None or not release.is_series or _same_otherwise(wanted, release):
         return None
-    if not release.seasons:
+    if not release.seasons or ("season" in release.assumed and "episodes" not in release.assumed):
         found = release.air_date or release.absolute_episode or _listed(release.episodes)
         return Verdict("wrong_episode", {"found": found, "wanted": _wanted_number(wanted)})
     if wanted.season not in release.seasons:
         return Verdict("wrong_season", {"found": _listed(release.seasons), "wanted": wanted.season})
+    if release.partial:
+        return Verdict("partial_season", {"wanted": wanted.season})
     if wanted.episode is not None and release.episodes and wanted.episode not in release.episodes:
         return Verdict("wrong_episode", {"found": _listed(release.episodes), "wanted": wanted.episode})
     return None
@@ -179,12 +153,20 @@ def _same_otherwise(wanted: Wanted, release: ReleaseName) -> bool:
     """Whether it is the same episode by its air date or counted over the series, where the name gives no season."""
     if release.air_date is not None and release.air_date == wanted.air_date:
         return True
-    if release.seasons and "season" not in release.assumed:
+    if release.special:
         return False
-    # Within the first season both counts are one.
-    count = wanted.absolute_episode or (wanted.episode if wanted.season == 1 else None)
+    if release.seasons and "season" not in release.assumed:
+        counted = release.seasons == (1,) and release.episodes[:1] >= (_MANY,)
+        return counted and wanted.absolute_episode in release.episodes
     counts = release.episodes or (release.absolute_episode,)
-    return count in counts if count is not None else wanted.episode is None and bool(release.episodes)
+    if "episodes" in release.assumed:
+        counts = tuple(100 * season + episode for season in release.seasons for episode in release.episodes)
+    # Within the first season both counts are one.
+    if wanted.episode is None:
+        first, last = wanted.absolute_span or (1, 1)
+        return len(counts) > 1 and (wanted.season == 1 or last > 1) and {first, last} <= set(counts)
+    count = wanted.absolute_episode or (wanted.episode if wanted.season == 1 else None)
+    return count is not None and count in counts
 
 
 def _wanted_number(wanted: Wanted) -> str:

@@ -14,6 +14,7 @@ class ReleaseName:
     alternative_titles: other readings of the title (another script, another language, the number kept as title).
     year: of a film its year; of a series the year in its title, or else the first one that follows.
     seasons, episodes: ascending; a season pack has seasons and no episodes; specials are season 0.
+    partial: a part of a season without its episodes' numbers: a half, a disc.
     absolute_episode: the episode counted over the whole series, or written without a season (anime).
     resolution: "480p", "576p", "720p", "1080p", "2160p" (a tier: 1440p counts as 1080p), rarely others.
     source: "WEB-DL", "WEBRip", "BluRay", "HDTV", "SDTV", "DVD", "HDRip", "CAM", "TS", "TC", "SCR", "R5", "WORKPRINT".
@@ -31,6 +32,7 @@ class ReleaseName:
     air_date: date | None = None
     complete: bool = False
     special: bool = False
+    partial: bool = False
     resolution: str | None = None
     source: str | None = None
     remux: bool = False

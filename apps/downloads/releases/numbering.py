@@ -16,6 +16,12 @@ NUMBER_WORDS = {
     word: number
     for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 1)
 }
+ORDINAL_WORDS = {
+    word: number
+    for number, word in enumerate(
+        ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"), 1
+    )
+}
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 _LONGEST_RANGE = 200
@@ -34,6 +40,7 @@ class Numbering:
     air_date: date | None = None
     assumed: tuple[str, ...] = ()
     special: bool = False
+    partial: bool = False
 
 
 def span(numbers: list[int]) -> tuple[int, ...]:

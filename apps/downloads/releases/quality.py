@@ -46,11 +46,11 @@ _SOURCES: tuple[tuple[str, re.Pattern[str]], ...] = (
         "BluRay",
         _word(r"""
             (?:[mu]|UHD|mUHD)?Blu~Ray(?:Rip|Mux|\d{3,4}p)? (?:UHD)?BD~(?:Rip|RipMux|Mux|Light|Remux|25|50|66|100|ISO|\d{3,4}p)?
-            BR~(?:Rip(?:Mux)?|Mux) HD~DVD(?:Rip)? UHDRemux UHD2BD
+            BR~(?:Rip(?:Mux)?|Mux) HD~DVD(?:Rip)? UHDRemux UHD2BD UHD~Rip
         """),
     ),
     ("WEB-DL", _word("WEB")),
-    ("HDTV", _word("U?HD~TV(?:Rip|Mux)? HTDV")),
+    ("HDTV", _word("[AU]?HD~TV(?:Rip|Mux)? HTDV")),
     ("HDRip", _word("HD~Rip")),
     ("SDTV", _word("[PS]DTV DSR(?:ip)? TV~Rip DTH(?:Rip)? DVB(?:Rip)? SAT~Rip VHS(?:Rip)?")),
     ("DVD", _word(r"DVD(?:~(?:Rip|R|Mux|5|9|ISO))? DVD\d?\w{0,3} NTSC PAL")),

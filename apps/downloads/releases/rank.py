@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from apps.downloads.releases.formats import Score, Subject
 from apps.downloads.releases.formats import score as format_score
-from apps.downloads.releases.match import Wanted, mismatches, year_distance
+from apps.downloads.releases.match import Wanted, is_ambiguous, mismatches, year_distance
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.profile import MB, Profile
 from apps.downloads.releases.qualities import quality
@@ -30,6 +30,8 @@ _THEATRE = {
 _RESOLUTION, _SOURCE, _CODEC, _LANGUAGE = 1000, 40, 20, 50
 # One place of a tier outweighs all custom formats together: published ones give tens of thousands at most.
 _TIER = 1_000_000
+# What may be another work of the same title is only taken where nothing says which work it is.
+_NAMESAKE = 100 * _TIER
 _AUDIO = {"Atmos": 30, "TrueHD": 25, "DTS-HD MA": 25, "DTS:X": 25, "FLAC": 15, "DDP": 15, "DTS": 10, "DD": 10, "AAC": 5}
 _SEEDERS_TOP, _SIZE_TOP = 100, 50
 
@@ -245,7 +247,9 @@ def _extras(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
 
 def _year_points(wanted: Wanted, name: ReleaseName) -> Iterable[Verdict]:
     distance = year_distance(wanted, name)
-    if distance is None:
+    if is_ambiguous(wanted, name):
+        yield Verdict("year_ambiguous", {}, -_NAMESAKE)
+    elif distance is None:
         if wanted.kind == "movie" and wanted.year is not None:
             yield Verdict("year_missing", {}, -50)
     elif distance:

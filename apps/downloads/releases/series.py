@@ -20,6 +20,7 @@ _SURE: tuple[Callable[[str], Numbering | None], ...] = (
 )
 _UNSURE: tuple[Callable[[str], Numbering | None], ...] = (
     absolute.read_boxed,
+    absolute.read_subbed,
     seasons.read_pack,
     episodes.read_compact,
     episodes.read_part,

@@ -10,6 +10,7 @@ SENTENCES: Mapping[str, str] = {
     "wrong_kind": "This is {found}, wanted is {wanted}.",
     "wrong_season": "It holds season {found}, wanted is season {wanted}.",
     "wrong_episode": "It holds episode {found}, wanted is episode {wanted}.",
+    "partial_season": "It holds only a part of season {wanted}.",
     # How good it is (rank), refusals.
     "cam": "It was filmed in a cinema (CAM).",
     "telesync": "It was filmed in a cinema with direct sound (telesync).",
@@ -47,6 +48,7 @@ SENTENCES: Mapping[str, str] = {
     "format": "Custom format “{name}”.",
     "format_failed": "Whether it is of the custom format “{name}” could not be told: the search took too long.",
     "year_missing": "The name gives no year.",
+    "year_ambiguous": "The name gives no year, and other works have this title.",
     "year_near": "The year is {found} instead of {wanted}.",
     # Whether it is better than what is there (upgrade).
     "upgrades_not_allowed": "It would be better, but the profile asks for no upgrades.",

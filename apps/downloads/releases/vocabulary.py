@@ -87,7 +87,7 @@ LANGUAGE_CODES: dict[str, str] = {
 _PICTURE = r"""
     \d{3,4}[pi] [48]k u?hd sd f[us]?hd qhd \d{3,4}x\d{3,4} [xh]\.?26[3-6] 26[3-6] avc hevc av1 vp9 x-?vid divx
     mpe?g-?[24]? vc-?1 (?:8|10|12)-?bits? bits? hi10p? 10b hdr(?:10)?(?:\+|plus|p)? plus dv dovi dolby vision sdr
-    hlg 3d h?-?sbs h?-?ou half ws fs open matte imax ai upscaled? regraded? ds4k
+    hlg 3d (?:half|h)?-?sbs (?:half|h)?-?ou ws fs open matte imax ai upscaled? regraded? ds4k
 """
 _SOUND = r"""
     (?:he-?)?aac[\d.]* e?-?ac-?3d? dd[p+]?a?[\d.]* dtsd? dts(?:-?(?:hd|x|es|ma|hra?))* dtshd-?ma hdma true-?hd
@@ -97,7 +97,7 @@ _SOUND = r"""
 _ORIGIN = r"""
     web web-?(?:dl|rip|mux|hd|cap|dlrip|dlmux|hdrip) web-?uhd dl dlmux dlrip ml rip mux
     [mu]?(?:hd)?blu-?ray(?:rip|mux|\d{3,4}p)? blu ray bd(?:\d{3,4}p|rip|mux|remux|light|25|50|66|100|iso)?
-    br-?rip(?:mux)? br-?mux bdripmux uhdbd(?:rip)? uhd2bd (?:bd|uhd)?remux u?hd-?tv(?:rip|mux|\d{3,4}p)? htdv
+    br-?rip(?:mux)? br-?mux bdripmux uhdbd(?:rip)? uhd2bd (?:bd|uhd)?remux [au]?hd-?tv(?:rip|mux|\d{3,4}p)? htdv uhd-?rip
     [dps]dtv tvrip dsr(?:ip)? satrip dvb(?:rip)? dth(?:rip)? hd-?rip hddvd(?:rip)? dvd(?:rip|scr|r|-r|[59]|mux)?
     ntsc pal r5 ppv(?:rip)? vhs(?:rip)? (?:hd|hq)?-?cam(?:rip)? (?:hd)?-?ts telesync telecine (?:hd)?tc scr
     screener workprint amazon[hs]d netflixu?hd itunesu?hd maxdomehd hbomaxhd disneyhd hybrid untouched retail
@@ -139,7 +139,8 @@ _SURE_PICTURE = r"""
 _SURE_SOURCE = r"""
     WEB~(?:DL|Rip|Mux|HD)\w* WEB(?=[\s._\])-]+(?:[xh]~26|\d{3,4}p|DD|AAC|DV|HDR|MULTI|AVC|HEVC)|\])
     [mu]?Blu~Ray\w* BD(?:25|50|66|100|ISO|\d{3,4}p) (?:UHD)?BD~(?:RipMux|Rip|Mux|Remux|Light) BRRip(?:Mux)? BRMux
-    UHDBD\w* BD(?=~(?:\d{3,4}p|[\])]|x26)) (?:UHD)?Remux U?HD~TV(?:Rip|Mux)? [PS]DTV HTDV DSR(?:ip)? TVRip
+    UHDBD\w* BD(?=~(?:\d{3,4}p|[\])]|x26)) (?:UHD)?Remux [AU]?HD~TV(?:Rip|Mux)? UHD~Rip [PS]DTV HTDV DSR(?:ip)? TVRip
+    SAT~Rip DVB~Rip DTH~Rip VOD~Rip PPV~Rip WEB~Cap
     DVD(?:Rip|Scr|R|5|9|Mux)? HD~DVD HDRip HD~CAM CAM~Rip HD~TS DLMux TELESYNC TELECINE SCREENER VHSRip
     (?:Amazon|Netflix|iTunes|Maxdome|HBOMax|Disney)U?[HS]D AMZN DSNP HMAX ATVP WebUHD
 """
