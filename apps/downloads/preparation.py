@@ -10,7 +10,6 @@ from apps.downloads import indexers, quotas, rows
 from apps.downloads.checking import check_content, left_out
 from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
-from sokoul.errors import PermanentError
 
 queued = Signal()  # a download has just become a hunter's: the one of this process need not wait for its next look
 

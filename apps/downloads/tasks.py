@@ -1,10 +1,10 @@
 """What the workers run for this app."""
 
-from apps.downloads import preparation, rows, search, services
+from apps.downloads import preparation, recycling, rows, search, services
 from apps.downloads.models import Phase
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
-from apps.jobs.registry import Running, failed, handler
+from apps.jobs.registry import Running, chore, failed, handler
 
 
 @handler("scout", "search", SearchPayload)
@@ -35,3 +35,8 @@ def start_download(payload: StartPayload, job: Running) -> None:
 def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
     rows.move(payload.download_id, Phase.FAILED, after=[Phase.QUEUED], reason=reason)
     return ""
+
+
+@chore(every=600)
+def sweep_recycle_bin() -> int:
+    return recycling.sweep()

@@ -23,7 +23,22 @@ EXECUTABLE = frozenset(
 )
 ARCHIVE = frozenset(
     {
-        *(".7z", ".ace", ".arj", ".bz2", ".cab", ".gz", ".lzh", ".rar", ".tar", ".tbz2", ".tgz", ".xz", ".zip", ".zipx"),
+        *(
+            ".7z",
+            ".ace",
+            ".arj",
+            ".bz2",
+            ".cab",
+            ".gz",
+            ".lzh",
+            ".rar",
+            ".tar",
+            ".tbz2",
+            ".tgz",
+            ".xz",
+            ".zip",
+            ".zipx",
+        ),
         ".zst",
     }
 )
