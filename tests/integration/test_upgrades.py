@@ -82,8 +82,8 @@ def upgrade(alice: User, request: pytest.FixtureRequest) -> Upgrade:
     return prepare(alice, getattr(request, "param", "Movies/Film (2021)/Film (2021) - 1080p.mkv"))
 
 
-def prepare(user: User, path: str) -> Upgrade:
-    media = make_media()
+def prepare(user: User, path: str, number: int = 1) -> Upgrade:
+    media = make_media(tmdb_id=number)
     old = make(user, media, Phase.SEEDING, swarm=SWARMS[0])
     lay(OLD_PATH, OLD)
     LibraryFile.objects.create(user=user, media=media, download=old, index=0, path=OLD_PATH, size=len(OLD))
@@ -193,7 +193,9 @@ def crash(upgrade: Upgrade, line: int) -> bool:
 
 
 @BOTH
-def test_a_crash_on_any_line_loses_nothing(upgrade: Upgrade, alice: User) -> None:
+def test_a_crash_on_any_line_loses_nothing(
+    upgrade: Upgrade, alice: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After every other line the upgrade goes on, after the rest it is cancelled; for the two names the other way round."""
     path, line, died = str(upgrade.path), 0, True
     while died:
@@ -219,12 +221,9 @@ def test_a_crash_on_any_line_loses_nothing(upgrade: Upgrade, alice: User) -> Non
         assert not recycling._pending(upgrade.new.pk).exists(), state
         if committed:
             assert (recycling.bin_of(upgrade.new.pk) / OLD_PATH).read_bytes() == OLD, state
-        for download in (upgrade.new, upgrade.old):
-            Download.objects.filter(pk=download.pk).delete()
-        Media.objects.all().delete()
-        upgrade = prepare(alice, path)
-        if (ENV.library / path).exists() and path != OLD_PATH:
-            (ENV.library / path).unlink()
+        LibraryFile.objects.all().delete()
+        monkeypatch.setattr(ENV, "library_dir", tmp_path / f"library {line}")
+        upgrade = prepare(alice, path, line + 1)
     assert line > 40, "the lines were counted"
 
 
