@@ -152,7 +152,7 @@ def _matches(kind: Kind, title: str, year: int | None) -> tuple[int, int]:
     if not rated or rated[0][0] <= 0:
         why = "TMDB does not answer, and" if found["degraded"] else "At TMDB"
         raise PermanentError(f"{why} nothing is called “{title}”.", code="unknown")
-    if len(rated) > 1 and rated[0][0] == rated[1][0]:
+    if len(rated) > 1 and SURE <= rated[0][0] == rated[1][0]:
         raise PermanentError(f"Several titles are called “{title}”; a year in its name would tell.", code="ambiguous")
     return rated[0][1], rated[0][0]
 

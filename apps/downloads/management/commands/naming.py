@@ -43,7 +43,7 @@ class Command(OperatorCommand):
         parser.add_argument("--limit", type=int, default=20, help="files of the library at most (default: 20)")
 
     def run(self, options: dict[str, Any]) -> None:
-        templates = {
+        templates: dict[str, str] = {
             "movie": options["movie"] or ENV.naming_movie,
             "episode": options["episode"] or ENV.naming_episode,
         }
@@ -52,7 +52,10 @@ class Command(OperatorCommand):
                 Template.read(template, kind)
             except ValueError as error:
                 raise CommandError(f"The template for a {kind} {error}.", returncode=2) from error
-        shown = [(facts.path, str(naming.name(media, facts, **templates))) for media, facts in EXAMPLES]
+        shown = [
+            (facts.path, str(naming.name(media, facts, movie=templates["movie"], episode=templates["episode"])))
+            for media, facts in EXAMPLES
+        ]
         there = [_renamed(file, templates) for file in _newest(options["limit"])]
         if self.as_json:
             self.tell({"templates": templates, "examples": _listed(shown), "library": _listed(there)})
@@ -73,7 +76,7 @@ def _renamed(file: LibraryFile, templates: dict[str, str]) -> tuple[str, str]:
         file.path, file.width or 0, file.height or 0, file.download.name, file.download.season, file.download.episode,
         file.video_codec, file.audio_codec,
     )  # fmt: skip
-    return file.path, str(naming.name(file.media, facts, **templates))
+    return file.path, str(naming.name(file.media, facts, movie=templates["movie"], episode=templates["episode"]))
 
 
 def _listed(pairs: list[tuple[str, str]]) -> list[dict[str, str]]:
