@@ -42,7 +42,7 @@ def test_what_is_sure_is_linked_and_the_rest_left_alone_with_its_reason(
 ) -> None:
     film = make_clip(shelf / FILM)
     film.with_suffix(".fr.srt").write_text("1\n")
-    episode = make_clip(shelf / "The Tiny Planet Gardening Club/Season 01/Tiny Planet Gardening Club - S01E02.mp4")
+    episode = make_clip(shelf / "The Tiny Planet Club/Season 01/Tiny Planet Club - S01E02.mp4")
     (shelf / "Unheard.Of.2020.mkv").write_bytes(b"no film")
     (shelf / "lighthouse.keepers.umbrella.1950.mkv").write_bytes(b"no film")
     (shelf / "Sample").mkdir()
@@ -62,7 +62,7 @@ def test_what_is_sure_is_linked_and_the_rest_left_alone_with_its_reason(
     assert filed.samefile(film)
     assert filed.with_suffix(".fr.srt").read_text() == "1\n"
     assert found[episode.name]["outcome"] == "imported"
-    assert found[episode.name]["target"].endswith("Season 01/The Tiny Planet Gardening Club - S01E02.mp4")
+    assert found[episode.name]["target"].endswith("Season 01/The Tiny Planet Club - S01E02.mp4")
     assert "nothing is called" in found["Unheard.Of.2020.mkv"]["reason"]
     assert "not sure enough" in found["lighthouse.keepers.umbrella.1950.mkv"]["reason"]
     assert "sample" in found["film-sample.mkv"]["reason"]

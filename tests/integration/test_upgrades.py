@@ -64,7 +64,7 @@ class Upgrade:
                 size=len(NEW), linked=linked,
             )  # fmt: skip
 
-        if upgrading.replaced_by(self.new):
+        if upgrading.is_due(self.new):
             return upgrading.swap(self.new, {0: (self.source, self.path)}, row)
         return library._file(self.new, {0: (self.source, self.path)}, row)
 
@@ -140,6 +140,7 @@ def test_what_somebody_else_has_stays(upgrade: Upgrade, bob: User) -> None:
     assert (ENV.library / OLD_PATH).read_bytes() == OLD
     assert upgrade.filed[his.pk] == OLD_PATH
     assert (ENV.library / upgrade.filed[upgrade.new.pk]).read_bytes() == NEW
+    assert Download.objects.get(pk=upgrade.old.pk).phase == Phase.CANCELLED
 
 
 def test_one_that_was_cancelled_meanwhile_changes_nothing(upgrade: Upgrade) -> None:
