@@ -150,6 +150,21 @@ def test_one_that_was_cancelled_meanwhile_changes_nothing(upgrade: Upgrade) -> N
     assert upgrade.contents == {OLD}
 
 
+# They change nothing: to die in them is to die before the line that called them.
+LOOKS = {
+    "is_due",
+    "_replaced_by",
+    "_where",
+    "numbered",
+    "is_same",
+    "_files",
+    "_pending",
+    "bin_of",
+    "<genexpr>",
+    "<listcomp>",
+}
+
+
 class Crash(BaseException):
     """The process is gone: no line runs any more."""
 
@@ -161,7 +176,7 @@ def dying_before(line: int) -> Iterator[list[int]]:
     ran = [0]
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code.co_filename not in ours:
+        if frame.f_code.co_filename not in ours or frame.f_code.co_name in LOOKS:
             return None
         if event == "line":
             ran[0] += 1
@@ -225,7 +240,7 @@ def test_a_crash_on_any_line_loses_nothing(
         LibraryFile.objects.all().delete()
         monkeypatch.setattr(ENV, "library_dir", tmp_path / f"library {line}")
         upgrade = prepare(alice, path, line + 1)
-    assert line > 40, "the lines were counted"
+    assert line > 30, "the lines were counted"
 
 
 def test_a_bin_is_left_alone_while_its_upgrade_is_filed(upgrade: Upgrade) -> None:
