@@ -22,7 +22,7 @@ _NUMBERS = frozenset({"year", "season", "episode"})
 _COMMON = frozenset(
     {"title", "original_title", "year", "imdb", "tmdb", "quality", "source", "video", "audio", "group", "edition"}
 )
-TOKENS = {"movie": _COMMON, "episode": _COMMON | {"season", "episode"}}
+KNOWN = {"movie": _COMMON, "episode": _COMMON | {"season", "episode"}}
 _EMPTY = "\x00"  # stands where a token has no value
 _BRACKETS = re.compile(rf"[(\[{{][^()\[\]{{}}{_EMPTY}]*{_EMPTY}[^()\[\]{{}}]*[)\]}}]")
 _LEADING = re.compile(rf"^\s*{_EMPTY}(?:\s*[-._]\s*|\s+)?")
@@ -52,7 +52,7 @@ class Template:
 
     @classmethod
     def read(cls, text: str, kind: str) -> "Template":
-        """Of a `kind` of TOKENS. Raises ValueError with what is wrong, in words."""
+        """Of a `kind` of KNOWN. Raises ValueError with what is wrong, in words."""
         components = text.split("/")
         if len(text) > 500 or len(components) > MAX_FOLDERS or "\\" in text:
             raise ValueError(f"must be a path with / between at most {MAX_FOLDERS} names")
@@ -97,8 +97,8 @@ def _part(component: str, kind: str) -> tuple[tuple[str, str | None, str], ...]:
 def _token(token: str | None, spec: str, turn: str | None, kind: str) -> str | None:
     if token is None:
         return None
-    if token not in TOKENS[kind] or turn:
-        known = ", ".join(f"{{{name}}}" for name in sorted(TOKENS[kind]))
+    if token not in KNOWN[kind] or turn:
+        known = ", ".join(f"{{{name}}}" for name in sorted(KNOWN[kind]))
         raise ValueError(f"does not know {{{token}}}; there are {known}")
     if spec and not (token in _NUMBERS and re.fullmatch(r"0?[1-4]", spec)):
         raise ValueError(f"{{{token}:{spec}}} is no form that it can have; {{season:02}} is one")
