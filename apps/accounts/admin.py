@@ -254,7 +254,8 @@ class Topic(admin.SimpleListFilter):
     title = gettext_lazy("topic")
     parameter_name = "topic"
     topics = (
-        "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "blocklist", "job",
+        "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "blocklist",
+        "library", "job",
         "dlq", "indexer", "feed", "configuration", "secret", "backup", "audit",
     )  # fmt: skip
 

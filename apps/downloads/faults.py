@@ -15,6 +15,8 @@ PHRASES: Mapping[str, Any] = {
     "stalled": gettext_lazy("it stood still"),
     "no_video": gettext_lazy("it holds nothing to play"),
     "dangerous": gettext_lazy("it holds a program posing as a film"),
+    "archived": gettext_lazy("it is packed in archives"),
+    "only_samples": gettext_lazy("it holds nothing but samples"),
     "release_gone": gettext_lazy("the indexer has it no longer"),
     "bad_torrent": gettext_lazy("its torrent is damaged"),
     "bad_magnet": gettext_lazy("its magnet link is damaged"),

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.downloads import blocklist, faults, quotas, rows, search
+from apps.downloads import blocklist, faults, placing, quotas, rows, search, sidecars
 from apps.downloads.engine.metainfo import parse_magnet
 from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent
 from apps.feed import push
@@ -54,8 +54,9 @@ def hold(user_id: int) -> User:
     return user
 
 
-def existing(user_id: int, media_id: int, target: str) -> PermanentError | None:
-    found = Download.objects.filter(user_id=user_id, media_id=media_id, target=target)
+def existing(user_id: int, media_id: int, target: str, replaces: int | None = None) -> PermanentError | None:
+    """Why the same thing is not started again; that which it `replaces` is no reason."""
+    found = Download.objects.filter(user_id=user_id, media_id=media_id, target=target).exclude(pk=replaces or 0)
     found = found.exclude(phase__in=[Phase.FAILED, Phase.CANCELLED])
     if (download := found.first()) is None:
         return None
@@ -72,9 +73,12 @@ def start(
     season: int | None = None,
     episode: int | None = None,
     automatic: bool = False,
+    replaces: int | None = None,
 ) -> tuple[Download, str]:
     """Accept a wish: the download's row and its job in one transaction, with its line in the audit trail. Returns it with the
     job's id. `automatic`: the release was found for the person and not chosen by them, so that another one will do as well.
+
+    `replaces`: a complete download of the same person and thing, whose files make room once this one's are there.
 
     Without a release or magnet the best release is searched for first. Raises PermanentError: 400 bad magnet, 404 unknown
     title or release, 409 active or complete already, 429 more than their quotas allow.
@@ -91,21 +95,32 @@ def start(
     try:
         with transaction.atomic():
             user = hold(user_id)
-            if error := existing(user_id, media_id, target):
+            if replaces is not None:
+                target = _replaceable(user_id, media_id, target, replaces)
+            if error := existing(user_id, media_id, target, replaces):
                 raise error
             quotas.take(user, torrent.size if torrent else 0)
             download = Download.objects.create(
                 user_id=user_id, media=media, torrent=torrent, target=target, season=season, episode=episode,
                 magnet=link.canonical() if link else "", name=link.name if link else torrent.title if torrent else "",
                 phase=Phase.QUEUED if torrent or link else Phase.SEARCHING, request_id=request_id.current(),
-                automatic=automatic,
+                automatic=automatic, replaces_id=replaces, is_upgrade=replaces is not None,
             )  # fmt: skip
             job = enqueue(download)
             rows.announce(download.pk)
             audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title)
     except IntegrityError as error:  # somebody was faster between the look and the insert
-        raise existing(user_id, media_id, target) or error from error
+        raise existing(user_id, media_id, target, replaces) or error from error
     return download, str(job.pk)
+
+
+def _replaceable(user_id: int, media_id: int, target: str, download_id: int) -> str:
+    """The target of the download that is to be replaced. 404 or 403 where it is not theirs, 409 where it is another thing or
+    not complete."""
+    old = owned(user_id, download_id)
+    if old.media_id != media_id or (target and target != old.target) or old.status != "Completed":
+        raise conflict("Only a complete download of the same title can be replaced.", phase=old.phase)
+    return old.target
 
 
 def _offered(media_id: int, torrent_id: int) -> Torrent:
@@ -257,7 +272,7 @@ def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Do
         raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
     with transaction.atomic():
         user = hold(user_id)
-        if error := existing(user_id, download.media_id, download.target):
+        if error := existing(user_id, download.media_id, download.target, download.replaces_id):
             raise error
         phase, fields = _retried(download)
         release = download.torrent.size if download.torrent else 0
@@ -335,14 +350,9 @@ def forget_files(download_id: int) -> None:
 
 
 def _unlink(paths: list[str]) -> None:
+    """With what lies beside them: subtitles of no film are of no use."""
     for path in paths:
         file = ENV.library / path
-        file.unlink(missing_ok=True)
-        for folder in (file.parent, file.parent.parent):
-            if (
-                folder != ENV.library
-                and folder.is_relative_to(ENV.library)
-                and folder.is_dir()
-                and not any(folder.iterdir())
-            ):
-                folder.rmdir()
+        for gone in (file, *sidecars.beside(file)):
+            gone.unlink(missing_ok=True)
+        placing.prune(file.parent)

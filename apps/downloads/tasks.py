@@ -1,9 +1,9 @@
 """What the workers run for this app."""
 
-from apps.downloads import preparation, replacement, search, services
+from apps.downloads import preparation, recycling, replacement, search, services
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
-from apps.jobs.registry import Running, failed, handler
+from apps.jobs.registry import Running, chore, failed, handler
 from sokoul.errors import PermanentError
 
 
@@ -40,3 +40,8 @@ def start_download(payload: StartPayload, job: Running) -> None:
 def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
     replacement.start_failed(payload, reason)
     return ""
+
+
+@chore(every=600)
+def sweep_recycle_bin() -> int:
+    return recycling.sweep()

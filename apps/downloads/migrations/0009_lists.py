@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('downloads', '0006_blocklist'),
+        ('downloads', '0008_replaces'),
         ('media', '0002_title_words'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
