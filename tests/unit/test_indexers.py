@@ -3,9 +3,11 @@
 import pytest
 
 from apps.downloads.indexers import offer, torznab, xml
+from apps.downloads.indexers.caps import Caps
 from apps.downloads.indexers.offer import Offer
 from apps.downloads.indexers.paging import MAX_PAGES, Slice, read_all
-from apps.downloads.indexers.torznab import Caps, Feed
+from apps.downloads.indexers.questions import questions
+from apps.downloads.indexers.torznab import Feed
 from apps.downloads.indexers.wish import Wish, spelled
 from apps.media.models import Kind
 from sokoul.errors import PermanentError, TransientError
@@ -141,18 +143,18 @@ def test_capabilities() -> None:
 
 def test_a_film_is_asked_for_by_number_and_then_by_name() -> None:
     able = Caps(modes=(("movie-search", frozenset({"q", "imdbid"})),))
-    assert torznab.questions(FILM, able) == [
+    assert questions(FILM, able) == [
         {"t": "movie", "imdbid": "tt0000001"}, {"t": "movie", "q": "The Film 2010"}, {"t": "movie", "q": "Le Film 2010"},
     ]  # fmt: skip
-    assert torznab.questions(FILM, Caps())[0] == {"t": "search", "q": "The Film 2010"}
+    assert questions(FILM, Caps())[0] == {"t": "search", "q": "The Film 2010"}
 
 
 def test_an_episode_is_asked_for_as_the_feed_can() -> None:
     able = Caps(modes=(("tv-search", frozenset({"q", "season", "ep"})),))
-    assert torznab.questions(EPISODE, able) == [{"t": "tvsearch", "q": "The Series", "season": 1, "ep": 2}]
-    assert torznab.questions(EPISODE, Caps()) == [{"t": "search", "q": "The Series S01E02"}]
+    assert questions(EPISODE, able) == [{"t": "tvsearch", "q": "The Series", "season": 1, "ep": 2}]
+    assert questions(EPISODE, Caps()) == [{"t": "search", "q": "The Series S01E02"}]
     season = Wish(Kind.TV, "The Series", season=0)
-    assert torznab.questions(season, Caps()) == [{"t": "search", "q": "The Series S00"}]
+    assert questions(season, Caps()) == [{"t": "search", "q": "The Series S00"}]
 
 
 def test_titles_are_spelled_as_releases_spell_them() -> None:
