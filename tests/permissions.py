@@ -101,6 +101,9 @@ API = [
     Row("GET logs", MODERATORS, 200, shows=True),
     Row("GET admin/stats", ADMINS, 200),
     Row("GET admin/users", ADMINS, 200),
+    Row("GET admin/indexers", ADMINS, 200),
+    Row("PATCH admin/indexers/<int:indexer_id>", ADMINS, 200, _fields(priority=5)),
+    Row("POST admin/indexers/<int:indexer_id>/forget", ADMINS, 200),
     Row("PATCH admin/users/<int:user_id>", ADMINS, 200, _fields(role="moderator")),
     Row("DELETE admin/users/<int:user_id>/second-factor", ADMINS, 404),
     Row("POST admin/broadcast", ADMINS, 200, _fields(text="Hello")),
@@ -272,6 +275,7 @@ DASHBOARD = [
     *_list("media/media"),
     *_list("downloads/torrent"),
     *_list("downloads/candidate"),
+    *_list("downloads/indexer", acts=True, changes=_fields(enabled="on", priority="5")),
     *_list("downloads/download", acts=True),
     *_list("jobs/job", acts=True),
 ]

@@ -43,8 +43,14 @@ class Release:
 
     @property
     def source(self) -> Offer:
-        """The offer that it is fetched from: one with a .torrent before one with a magnet, then the most seeders."""
-        return max(self.offers, key=lambda offer: (bool(offer.download_url), bool(offer.magnet), offer.seeders))
+        """The offer that it is fetched from: one with an address before one that only tells a hash, then of the indexer that an
+        admin prefers, then one with a .torrent before one with a magnet, then the most seeders."""
+        return max(
+            self.offers,
+            key=lambda offer: (
+                bool(offer.download_url or offer.magnet), -offer.priority, bool(offer.download_url), offer.seeders
+            ),
+        )  # fmt: skip
 
 
 def _hashes(offer: Offer) -> list[str]:

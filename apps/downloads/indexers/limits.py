@@ -9,6 +9,7 @@ from django.db.models import Min, Q, Sum
 from apps.downloads.models import Indexer, IndexerUse
 
 What = Literal["queries", "grabs"]
+WHATS: tuple[What, ...] = ("queries", "grabs")
 WINDOWS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 Room = tuple[int, float]
 
