@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.accounts.models import AuditEntry, User
 from apps.downloads import offered
-from apps.downloads.indexers import Wish, books, fetch_torrent, latest, search_all, trial
+from apps.downloads.indexers import Wish, books, fetch_torrent, latest, limits, search_all, trial
 from apps.downloads.indexers.books import Kind
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.refusals import SpentError
@@ -283,6 +283,23 @@ def test_a_limit_of_grabs_is_kept_and_says_when_to_come_back(feed: Demo) -> None
         fetch_torrent(torrent)
     assert error.value.retry_after == pytest.approx(86400, abs=60)
     assert row().grabs == 1
+
+
+def test_what_no_limit_counts_any_more_is_removed(feed: Demo) -> None:
+    latest()
+    latest()
+    IndexerUse.objects.filter(pk=IndexerUse.objects.earliest("pk").pk).update(at=timezone.now() - timedelta(hours=25))
+    assert limits.forget() == 1
+    assert IndexerUse.objects.count() == 1
+
+
+def test_a_limit_that_is_met_between_pages_is_obeyed_though_there_is_an_answer(feed: Demo) -> None:
+    fault(feed, "Good", "endless_pages", times=3)  # what it can do, and two pages
+    fault(feed, "Good", "status", code=429, retry_after=600)
+    offers, warnings = search_all(WISH)
+    assert offers
+    assert "limit reached" in warnings[0]
+    assert left() == 10
 
 
 # --- what they can do, and which is preferred -----------------------------------------------------------------------------

@@ -132,8 +132,8 @@ def finish(outcomes: Sequence[Outcome]) -> None:
         return
     found = {outcome.entry.row.pk: outcome for outcome in outcomes}
     refused: list[Outcome] = []
-    with transaction.atomic():
-        rows = list(Indexer.objects.select_for_update().filter(pk__in=found).order_by("pk"))
+    with transaction.atomic():  # no_key: a use that another search writes now holds the key of its indexer
+        rows = list(Indexer.objects.select_for_update(no_key=True).filter(pk__in=found).order_by("pk"))
         for row in rows:
             _count(row, found[row.pk])
             if _judge(row, found[row.pk]):
@@ -183,8 +183,9 @@ def _judge(row: Indexer, outcome: Outcome) -> bool:
 
 
 def _pause(row: Indexer, now: datetime, error: SokoulError, turn: Turn) -> None:
-    told = max(turn.pause, (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0)
-    seconds = min(told, pauses.DAY) or pauses.after(row.failures, isinstance(error, LimitReachedError))
+    named = (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0
+    unnamed = 0.0 if named else pauses.after(row.failures, isinstance(error, LimitReachedError))
+    seconds = min(max(named, unnamed, turn.pause), pauses.DAY)
     until = now + timedelta(seconds=seconds)
     row.backoff_until = max(row.backoff_until or until, until)
     log.warning(

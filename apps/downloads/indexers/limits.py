@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.db.models import Min, Q, Sum
+from django.utils import timezone
 
 from apps.downloads.models import Indexer, IndexerUse
 
@@ -27,7 +28,7 @@ def rooms(rows: Sequence[Indexer], what: What, now: datetime) -> dict[int, Room]
     limited = {row.pk: found for row in rows if (found := limits_of(row, what))}
     if not limited:
         return {}
-    list(Indexer.objects.select_for_update().filter(pk__in=limited).order_by("pk").values_list("pk"))
+    list(Indexer.objects.select_for_update(no_key=True).filter(pk__in=limited).order_by("pk").values_list("pk"))
     counted = _used(list(limited), what, now)
     return {pk: _tightest(found, counted[pk]) for pk, found in limited.items()}
 
@@ -67,3 +68,8 @@ def _window(row: dict[str, Any], name: str, now: datetime) -> tuple[int, float]:
         else WINDOWS[name].total_seconds()
     )
     return (count if isinstance(count, int) else 0), max(1.0, wait)
+
+
+def forget() -> int:
+    """Remove what no window reaches any more; gives how many rows."""
+    return IndexerUse.objects.filter(at__lt=timezone.now() - WINDOWS["day"]).delete()[0]

@@ -59,7 +59,7 @@ def _check(changes: Mapping[str, Any]) -> None:
 
 
 def _held(indexer_id: int) -> Indexer:
-    row = Indexer.objects.select_for_update().filter(pk=indexer_id).first()
+    row = Indexer.objects.select_for_update(no_key=True).filter(pk=indexer_id).first()
     if row is None:
         raise not_found("This indexer")
     return row

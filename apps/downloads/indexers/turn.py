@@ -9,6 +9,7 @@ from apps.downloads.indexers import pauses
 from apps.downloads.indexers.caps import Caps
 from apps.downloads.indexers.offer import Batch
 from apps.downloads.indexers.refusals import LimitReachedError, SpentError
+from sokoul.errors import TransientError
 
 MIN_SECONDS = 0.001
 DEFAULT_PRIORITY = 25
@@ -48,6 +49,10 @@ class Turn:
         began = time.monotonic()
         try:
             yield
+        except TransientError as error:
+            named = error.retry_after or (pauses.AFTER_LIMIT if isinstance(error, LimitReachedError) else 0.0)
+            self.pause = max(self.pause, named)  # also where the pages before are an answer all the same
+            raise
         finally:
             self.seconds += time.monotonic() - began
 
