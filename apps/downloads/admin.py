@@ -224,7 +224,7 @@ class IndexerAdmin(Listed):
     one = gettext_lazy("Indexer")
     form = IndexerForm
     list_display = (
-        "name", "state", "until", "last_error", "priority", "queries", "failed_queries", "mean", "releases", "grabs",
+        "name", "state", "until", "error", "priority", "queries", "failed_queries", "mean", "releases", "grabs",
         "when",
     )  # fmt: skip
     search_fields = ("name",)
@@ -249,6 +249,10 @@ class IndexerAdmin(Listed):
     @admin.display(description=gettext_lazy("state"))
     def state(self, indexer: Indexer) -> str:
         return str(STATE_WORDS[managing.state_of(indexer, timezone.now())])
+
+    @admin.display(description=gettext_lazy("last error"), ordering="last_error")
+    def error(self, indexer: Indexer) -> SafeString:
+        return format_html('<div class="dash-why">{}</div>', indexer.last_error)
 
     @admin.display(description=gettext_lazy("left alone until"), ordering="backoff_until")
     def until(self, indexer: Indexer) -> str:
