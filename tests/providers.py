@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
-from apps.downloads.indexers import torznab
 from apps.media import tmdb
 from sokoul import env, http
 from sokoul.env import ENV
@@ -16,7 +15,6 @@ def _forget() -> None:
     cache.clear()
     http.forget()
     tmdb.forget()
-    torznab.forget()
     env.reread()
 
 

@@ -26,4 +26,5 @@ def report(provider: str, variable: str, position: int, status: int) -> None:
     except Error as error:
         log.error("nobody was told of a refused key", provider=provider, error=str(error))
     finally:
-        connection.close_if_unusable_or_obsolete()  # indexers are asked by threads that nobody tidies up after
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()  # indexers are asked by threads that nobody tidies up after

@@ -1,11 +1,13 @@
-"""The dashboard's lists of releases, decisions and downloads."""
+"""The dashboard's lists of releases, decisions, downloads and indexers."""
 
 from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import F, Func, IntegerField, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
@@ -14,7 +16,8 @@ from unfold.admin import TabularInline
 from apps.accounts.admin import Listed, moment, path_link
 from apps.accounts.models import User
 from apps.downloads import blocklist, faults, replacement, services
-from apps.downloads.models import Blocked, Candidate, Download, Torrent
+from apps.downloads.indexers import managing
+from apps.downloads.models import LIMITS, Blocked, Candidate, Download, Indexer, Torrent
 from sokoul.errors import PermanentError
 from sokoul.templatetags.shown import rate, size
 
@@ -230,3 +233,101 @@ class BlockedAdmin(Listed):
                 self.message_user(request, error.message, messages.ERROR)
         if count:
             self.message_user(request, gettext("Done for %(count)d entries.") % {"count": count})
+
+
+class IndexerForm(forms.ModelForm):  # type: ignore[type-arg]  # it is no generic when it runs
+    """What an admin decides about an indexer; a limit that is empty is none."""
+
+    class Meta:
+        model = Indexer
+        fields = managing.CHANGEABLE
+        labels = {
+            "enabled": gettext_lazy("Asked"),
+            "priority": gettext_lazy("Priority"),
+            "queries_minute": gettext_lazy("Queries a minute"),
+            "queries_hour": gettext_lazy("Queries an hour"),
+            "queries_day": gettext_lazy("Queries a day"),
+            "grabs_minute": gettext_lazy("Grabs a minute"),
+            "grabs_hour": gettext_lazy("Grabs an hour"),
+            "grabs_day": gettext_lazy("Grabs a day"),
+        }
+        help_texts = {
+            **dict.fromkeys(LIMITS, gettext_lazy("Empty: no limit.")),
+            "enabled": "",
+            "priority": gettext_lazy(
+                "1 to 50. Of two indexers that offer the same release, the one with the lower number is fetched from."
+            ),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in LIMITS:
+            self.fields[name].required = False
+
+
+STATE_WORDS = {
+    "removed": gettext_lazy("not configured any more"),
+    "off": gettext_lazy("switched off"),
+    "key_refused": gettext_lazy("refuses its key"),
+    "left_alone": gettext_lazy("left alone"),
+    "failing": gettext_lazy("failing"),
+    "well": gettext_lazy("well"),
+    "unknown": gettext_lazy("not asked yet"),
+}
+
+
+@admin.register(Indexer)
+class IndexerAdmin(Listed):
+    heading = gettext_lazy("Indexers")
+    one = gettext_lazy("Indexer")
+    form = IndexerForm
+    list_display = (
+        "name", "state", "until", "error", "priority", "queries", "failed_queries", "mean", "releases", "grabs",
+        "when",
+    )  # fmt: skip
+    search_fields = ("name",)
+    ordering = ("-configured", "priority", "name")
+    actions = ("forget",)
+    list_before_template = "dashboard/indexers_before.html"
+    numbers = ("queries", "failed_queries", "mean", "releases", "grabs")
+    readonly_fields = ("name", "kind", "state", "until", "when", "failures", "last_error", *numbers)
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "state", "until", "last_error", "when")}),
+        (gettext_lazy("How it is asked"), {"fields": managing.CHANGEABLE}),
+        (gettext_lazy("How it went"), {"fields": numbers}),
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return isinstance(request.user, User) and request.user.is_admin
+
+    def save_model(self, request: HttpRequest, obj: Indexer, form: IndexerForm, change: bool) -> None:
+        assert isinstance(request.user, User)
+        managing.change(obj.pk, {name: form.cleaned_data[name] for name in form.changed_data}, by=request.user)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, indexer: Indexer) -> str:
+        return str(STATE_WORDS[managing.state_of(indexer, timezone.now())])
+
+    @admin.display(description=gettext_lazy("last error"), ordering="last_error")
+    def error(self, indexer: Indexer) -> SafeString:
+        return format_html('<div class="dash-why">{}</div>', indexer.last_error)
+
+    @admin.display(description=gettext_lazy("left alone until"), ordering="backoff_until")
+    def until(self, indexer: Indexer) -> str:
+        until = indexer.backoff_until
+        return moment(until) if until and until > timezone.now() else "–"
+
+    @admin.display(description=gettext_lazy("last answer"), ordering="answered_at")
+    def when(self, indexer: Indexer) -> str:
+        return moment(indexer.answered_at)
+
+    @admin.display(description=gettext_lazy("mean answer"))
+    def mean(self, indexer: Indexer) -> str:
+        return f"{indexer.seconds / indexer.queries:.2f} s" if indexer.queries else "–"
+
+    @admin.action(description=gettext_lazy("Forget its failures: it is asked again at once"))
+    def forget(self, request: HttpRequest, chosen: QuerySet[Indexer]) -> None:
+        assert isinstance(request.user, User)
+        for indexer_id in list(chosen.values_list("pk", flat=True)):
+            managing.forget(indexer_id, by=request.user)
+        self.message_user(request, gettext("Forgotten. They are asked again at once."))

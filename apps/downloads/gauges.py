@@ -1,16 +1,19 @@
-"""The state of downloads and disks as numbers, looked up when somebody scrapes."""
+"""The state of downloads, indexers and disks as numbers, looked up when somebody scrapes."""
 
 import shutil
+from collections import Counter
 
 from django.db.models import Count, Sum
+from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 
-from apps.downloads.models import ENDED, Download, Phase
+from apps.downloads.indexers import managing
+from apps.downloads.models import ENDED, Download, Indexer, Phase
 from sokoul.env import ENV
 
 
 def rows() -> list[GaugeMetricFamily]:
-    """Downloads that have not ended, by phase. Raises database errors."""
+    """Downloads that have not ended, by phase, and indexers by state. Raises database errors."""
     phases = GaugeMetricFamily("sokoul_downloads", "Downloads that have not ended.", labels=["phase"])
     rate = GaugeMetricFamily("sokoul_download_rate_bytes", "Bytes a second that all downloads receive.")
     open_phases = [phase for phase in Phase if phase not in ENDED]
@@ -19,7 +22,16 @@ def rows() -> list[GaugeMetricFamily]:
     for phase in open_phases:
         phases.add_metric([phase.value], known[phase]["count"] if phase in known else 0)
     rate.add_metric([], sum(row["rate"] for phase, row in known.items() if phase == Phase.DOWNLOADING))
-    return [phases, rate]
+    return [phases, rate, _indexers()]
+
+
+def _indexers() -> GaugeMetricFamily:
+    states = GaugeMetricFamily("sokoul_indexers", "Indexers that have been asked.", labels=["state"])
+    now = timezone.now()
+    counted = Counter(managing.state_of(row, now) for row in Indexer.objects.all())
+    for state in managing.STATES:
+        states.add_metric([state], counted[state])
+    return states
 
 
 def disks() -> list[GaugeMetricFamily]:

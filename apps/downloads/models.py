@@ -8,6 +8,75 @@ from django.db.models import Q
 from apps.media.models import Media
 from sokoul.postgres.checks import json_is
 
+LIMITS = tuple(f"{what}_{window}" for what in ("queries", "grabs") for window in ("minute", "hour", "day"))
+
+
+class Indexer(models.Model):
+    """An indexer that was configured when it was last asked, how it may be asked, and how that went. Its key is never here."""
+
+    class Kind(models.TextChoices):
+        TORZNAB = "torznab"
+        PROWLARR = "prowlarr"
+
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    configured = models.BooleanField(default=True)
+    enabled = models.BooleanField(default=True, help_text="An admin's switch.")
+    priority = models.SmallIntegerField(default=25, help_text="1 to 50; the lower is fetched from.")
+    queries_minute = models.PositiveIntegerField(null=True)
+    queries_hour = models.PositiveIntegerField(null=True)
+    queries_day = models.PositiveIntegerField(null=True)
+    grabs_minute = models.PositiveIntegerField(null=True)
+    grabs_hour = models.PositiveIntegerField(null=True)
+    grabs_day = models.PositiveIntegerField(null=True)
+    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
+    failed_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True, default="")
+    backoff_until = models.DateTimeField(null=True)
+    refused = models.CharField(max_length=64, blank=True, default="", help_text="Mark of the key that it refused.")
+    caps = models.JSONField(default=dict)
+    caps_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    queries = models.PositiveBigIntegerField(default=0)
+    failed_queries = models.PositiveBigIntegerField(default=0, help_text="Searches that failed.")
+    seconds = models.FloatField(default=0, help_text="All answers together took so long.")
+    releases = models.PositiveBigIntegerField(default=0)
+    grabs = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "indexers"
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["torznab", "prowlarr"]), name="indexers_kind_valid"),
+            models.CheckConstraint(condition=Q(priority__range=(1, 50)), name="indexers_priority_valid"),
+            models.CheckConstraint(condition=json_is("caps", "object"), name="indexers_caps_is_object"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IndexerUse(models.Model):
+    """That an indexer was asked (query), or a .torrent fetched from it (grab): what its limits count, of the last 24 hours."""
+
+    indexer = models.ForeignKey(Indexer, on_delete=models.CASCADE, related_name="uses")
+    what = models.CharField(max_length=7)
+    amount = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "indexer_uses"
+        constraints = [
+            models.CheckConstraint(condition=Q(what__in=["queries", "grabs"]), name="indexer_uses_what_valid"),
+        ]
+        indexes = [
+            models.Index(fields=["indexer", "what", "at"], name="indexer_uses_window"),
+            models.Index(fields=["at"], name="indexer_uses_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.what} of {self.indexer_id} at {self.at}"
+
 
 class Torrent(models.Model):
     """A release as the indexers know it; the same one from several indexers is one row."""

@@ -18,6 +18,7 @@ REFRESHED = [
     "title", "info_hash_v1", "info_hash_v2", "magnet", "download_url", "indexer", "indexers", "page_url", "size",
     "seeders", "peers", "published_at", "parsed", "seen_at",
 ]  # fmt: skip
+TRIES = 3
 
 
 @dataclass
@@ -43,8 +44,14 @@ class Release:
 
     @property
     def source(self) -> Offer:
-        """The offer that it is fetched from: one with a .torrent before one with a magnet, then the most seeders."""
-        return max(self.offers, key=lambda offer: (bool(offer.download_url), bool(offer.magnet), offer.seeders))
+        """The offer that it is fetched from: one with an address before one that only tells a hash, then of the indexer that an
+        admin prefers, then one with a .torrent before one with a magnet, then the most seeders."""
+        return max(
+            self.offers,
+            key=lambda offer: (
+                bool(offer.download_url or offer.magnet), -offer.priority, bool(offer.download_url), offer.seeders
+            ),
+        )  # fmt: skip
 
 
 def _hashes(offer: Offer) -> list[str]:
@@ -75,24 +82,27 @@ def merged(offers: Iterable[Offer]) -> list[Release]:
 def keep(offers: Iterable[Offer]) -> list[Torrent]:
     """Write the releases, with fresh seeders, in one statement; gives their rows in the order of the first offer.
 
-    Raises TransientError when another search wrote the same new release at the same moment: the next try finds it.
+    Where another search wrote the same new release at the same moment, the next try finds it; TransientError after three.
     """
     releases = merged(offers)
-    if not releases:
-        return []
-    try:
-        with transaction.atomic():
-            known = _known(releases)
-            rows = {row.key: row for release in releases for row in [_row(release, known)]}
-            # One order of locking for everybody: two searches at once cannot wait for each other's rows.
-            kept = Torrent.objects.bulk_create(
-                [rows[key] for key in sorted(rows)],
-                update_conflicts=True,
-                unique_fields=["key"],
-                update_fields=REFRESHED,
-            )
-    except IntegrityError:
-        raise TransientError("Another search is writing the same releases.") from None
+    for _ in range(TRIES if releases else 0):
+        try:
+            return _written(releases)
+        except IntegrityError:
+            continue
+    if releases:
+        raise TransientError("Another search is writing the same releases.")
+    return []
+
+
+def _written(releases: list[Release]) -> list[Torrent]:
+    with transaction.atomic():
+        known = _known(releases)
+        rows = {row.key: row for release in releases for row in [_row(release, known)]}
+        # One order of locking for everybody: two searches at once cannot wait for each other's rows.
+        kept = Torrent.objects.bulk_create(
+            [rows[key] for key in sorted(rows)], update_conflicts=True, unique_fields=["key"], update_fields=REFRESHED
+        )
     by_key = {row.key: row for row in kept}
     return [by_key[key] for key in rows]
 

@@ -25,6 +25,8 @@ def prepare(download_id: int) -> None:
         return
     magnet = download.magnet or (download.torrent.magnet if download.torrent else "")
     torrent_file = b""
+    if download.torrent and not download.magnet and magnet:
+        indexers.count_grab(download.torrent.indexer)
     if not magnet and download.torrent:
         magnet, torrent_file = _fetch(download.torrent)
     if torrent_file:

@@ -121,6 +121,7 @@ def _wish(media: Media, season: int | None, episode: int | None) -> indexers.Wis
         season=season,
         episode=episode,
         imdb_id=media.imdb_id,
+        tmdb_id=media.tmdb_id,
     )
 
 

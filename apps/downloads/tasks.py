@@ -1,10 +1,16 @@
 """What the workers run for this app."""
 
 from apps.downloads import preparation, recycling, replacement, search, services
+from apps.downloads.indexers import limits
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
 from apps.jobs.registry import Running, chore, failed, handler
 from sokoul.errors import PermanentError
+
+
+@chore(every=3600.0)
+def forget_uses_of_indexers() -> int:
+    return limits.forget()
 
 
 @handler("scout", "search", SearchPayload)

@@ -2,8 +2,8 @@
 
 from django.urls import URLPattern, path
 
+from apps.downloads import indexer_views, search_views, views
 from apps.downloads import pages as html
-from apps.downloads import search_views, views
 
 api: list[URLPattern] = [
     path("downloads", views.DownloadsView.as_view()),
@@ -18,6 +18,7 @@ api: list[URLPattern] = [
     path("blocklist", views.BlocklistView.as_view()),
     path("blocklist/<int:blocked_id>", views.BlockedView.as_view()),
     *search_views.api,
+    *indexer_views.api,
 ]
 pages: list[URLPattern] = [
     path("titles/<int:media_id>", html.title_by_id, name="title-by-id"),

@@ -31,7 +31,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 (_("Releases"), "album", "downloads_torrent_changelist"),
                 (_("Decisions"), "rule", "downloads_candidate_changelist"),
                 (_("Blocklist"), "block", "downloads_blocked_changelist"),
-                (_("Indexers"), "travel_explore", "indexers"),
+                (_("Indexers"), "travel_explore", "downloads_indexer_changelist"),
             ],
         ),
         (

@@ -8,7 +8,7 @@ from typing import Any
 from sokoul.demo import prowlarr, telegram, tmdb, torznab, tracker
 from sokoul.demo.web import Request, Response
 
-KINDS = ("status", "html", "delay", "hang", "endless_pages", "broken_json", "cut", "empty", "huge")
+KINDS = ("status", "html", "delay", "hang", "endless_pages", "broken_json", "cut", "empty", "huge", "refusal")
 MOUNTS = {
     "/tmdb/images/": "images",
     "/tmdb/3/": "tmdb",
@@ -43,7 +43,8 @@ def place(path: str) -> tuple[str, str]:
 @dataclass
 class Rule:
     """One fault. `path_prefix` is within the provider (search/movie, sendMessage); the first `skip` requests that fit go
-    well, then it strikes `times` times (None: until it is cleared). `seconds` of delay, `size` in bytes of a huge body."""
+    well, then it strikes `times` times (None: until it is cleared). `seconds` of delay, `size` in bytes of a huge body. A
+    refusal is one of Newznab's error documents, with that `code`."""
 
     provider: str
     kind: str
@@ -110,6 +111,8 @@ async def before(rule: Rule, request: Request) -> Response | None:
         await hang(rule, request)
     elif rule.kind == "endless_pages":
         request.endless = True
+    elif rule.kind == "refusal":
+        return torznab.refusal(rule.code)
     elif rule.kind == "empty":
         return Response(b"")
     elif rule.kind == "huge":

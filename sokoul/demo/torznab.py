@@ -27,6 +27,12 @@ def error(code: int, description: str) -> Response:
     return xml(ET.Element("error", code=str(code), description=description), "application/xml")
 
 
+def refusal(code: int) -> Response:
+    """What a feed that is asked for nothing wrong refuses all the same, with the asker's key in its words, as some do."""
+    words = {100: f"Invalid API key {keys.TORZNAB}", 500: "Request limit reached", 501: "Download limit reached"}
+    return error(code, words.get(code, "The demo was told to refuse"))
+
+
 def failure(status: int) -> Response:
     """What a feed sends along with an HTTP status."""
     description = "Request limit reached" if status == 429 else "The indexer is unwell"
@@ -94,6 +100,7 @@ class Torznab:
     def add_routes(self, router: Router) -> None:
         router.add("GET", "/torznab/download/{key}.torrent", self.download)
         router.add("GET", "/torznab{rest:(/|/api/?)?}", self.api)
+        router.add("GET", "/torznab/feeds/{name}/api", self.api)  # as many more of the same as somebody wants
 
     async def api(self, request: Request) -> Response:
         function = request.query.get("t", "")

@@ -16,7 +16,7 @@ from django.utils import timezone
 from apps.accounts import audit
 from apps.accounts.models import AuditEntry, User
 from apps.downloads.indexers import torznab
-from apps.downloads.models import Candidate, Download, LibraryFile, Torrent
+from apps.downloads.models import Candidate, Download, Indexer, LibraryFile, Torrent
 from apps.feed import push
 from apps.jobs import broker, deadletters, messages, streams
 from apps.jobs.models import Job, Status
@@ -31,7 +31,7 @@ from tests.providers import providers
 __all__ = ["providers"]
 
 LISTS = (
-    "accounts/user", "downloads/candidate", "downloads/download", "downloads/torrent", "jobs/job", "media/media",
+    "accounts/user", "downloads/candidate", "downloads/download", "downloads/indexer", "downloads/torrent", "jobs/job", "media/media",
 )  # fmt: skip
 OWN = ("", "live", "indexers/", "settings/", "requests/", "requests/click-1/", "dlq/")
 FOR_ADMINS = (*(f"{name}/" for name in LISTS), *OWN[1:])
@@ -85,6 +85,7 @@ def rows_of(user: User) -> None:
             media=title, torrent=release(), score=score, reasons=why, rejections=refused, decided_at=timezone.now()
         )
     wish(user)
+    Indexer.objects.create(name=f"Indexer {user.pk}", kind="torznab", failures=1, last_error="It hangs.")
     failed_job(user=user)
     audit.record("auth.login", user.username, user)
 
@@ -167,7 +168,7 @@ def test_admins_see_every_page(admin: User) -> None:
     for path in (*FOR_ADMINS, "", "accounts/auditentry/"):
         answer = client.get(f"/dashboard/{path}")
         assert answer.status_code == 200, path
-    for model in (User, Candidate, Download, Torrent, Job, Media, AuditEntry):
+    for model in (User, Candidate, Download, Indexer, Torrent, Job, Media, AuditEntry):
         first: Any = model.objects.order_by("pk")[0]
         address = reverse(f"admin:{first._meta.app_label}_{first._meta.model_name}_change", args=[first.pk])
         assert client.get(address).status_code == 200, address
@@ -396,7 +397,6 @@ def test_an_indexer_is_tested(admin: User, providers: Demo) -> None:
     assert re.search(
         r"It answers, with [1-9]\d* releases", client.post("/dashboard/indexers/test", {"name": feed}).content.decode()
     )
-    torznab.forget()
     ENV.torznab_feeds[feed] = (ENV.torznab_feeds[feed][0], "wrong-key")
     refused = client.post("/dashboard/indexers/test", {"name": feed}).content.decode()
     assert "dash-down" in refused

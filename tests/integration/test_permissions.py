@@ -23,7 +23,7 @@ from apps.bot import talking
 from apps.bot.handlers import registry
 from apps.bot.incoming import Incoming
 from apps.bot.reply import Sender
-from apps.downloads.models import Blocked, Candidate, Download, LibraryFile, Torrent, TorrentState
+from apps.downloads.models import Blocked, Candidate, Download, Indexer, LibraryFile, Torrent, TorrentState
 from apps.feed import payloads, push
 from apps.jobs import broker
 from apps.jobs.models import Job
@@ -107,6 +107,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
     audit.record("download.started", MARK, alice)
     key = api_keys.create(alice, MARK).row
     TelegramBot.objects.create(bot_id=1, username="sokoul_bot")
+    indexer = Indexer.objects.create(name="Quay", kind="torznab")
     return {
         **{name: wish.pk for name, wish in wishes.items()},
         "user_id": bob.pk, "media_id": film.pk, "hers": hers.pk, "torrent": release.pk, "job_id": job.pk, "channel_id": hook.pk,
@@ -115,6 +116,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         "accounts/auditentry": audit.AuditEntry.objects.latest("pk").pk, "media/media": hers.pk, "downloads/torrent": release.pk,
         "downloads/candidate": candidate.pk, "downloads/download": wishes["download_id"].pk, "jobs/job": job.pk,
         "object_id": 1, "key_id": key.pk, "blocked_id": blocked.pk, "downloads/blocked": blocked.pk,
+        "indexer_id": indexer.pk, "downloads/indexer": indexer.pk,
     }  # fmt: skip
 
 

@@ -2,12 +2,17 @@
 
 import pytest
 
-from apps.downloads.indexers import offer, torznab, xml
-from apps.downloads.indexers.offer import Offer
-from apps.downloads.indexers.paging import MAX_PAGES, Slice, read_all
-from apps.downloads.indexers.torznab import Caps, Feed
+from apps.downloads.indexers import caps, offer, pauses, prowlarr, refusals, torznab, xml
+from apps.downloads.indexers.caps import Caps
+from apps.downloads.indexers.offer import Batch, Offer
+from apps.downloads.indexers.paging import MAX_PAGES, Slice, first_answer, read_all
+from apps.downloads.indexers.questions import Question, as_prowlarr, questions
+from apps.downloads.indexers.refusals import KeyRefusedError, LimitReachedError, QuestionRefusedError, SpentError
+from apps.downloads.indexers.torznab import Feed
+from apps.downloads.indexers.turn import Turn
 from apps.downloads.indexers.wish import Wish, spelled
 from apps.media.models import Kind
+from sokoul.env import ENV
 from sokoul.errors import PermanentError, TransientError
 
 KEY = "0123456789abcdef"
@@ -141,18 +146,18 @@ def test_capabilities() -> None:
 
 def test_a_film_is_asked_for_by_number_and_then_by_name() -> None:
     able = Caps(modes=(("movie-search", frozenset({"q", "imdbid"})),))
-    assert torznab.questions(FILM, able) == [
+    assert questions(FILM, able) == [
         {"t": "movie", "imdbid": "tt0000001"}, {"t": "movie", "q": "The Film 2010"}, {"t": "movie", "q": "Le Film 2010"},
     ]  # fmt: skip
-    assert torznab.questions(FILM, Caps())[0] == {"t": "search", "q": "The Film 2010"}
+    assert questions(FILM, Caps())[0] == {"t": "search", "q": "The Film 2010"}
 
 
 def test_an_episode_is_asked_for_as_the_feed_can() -> None:
     able = Caps(modes=(("tv-search", frozenset({"q", "season", "ep"})),))
-    assert torznab.questions(EPISODE, able) == [{"t": "tvsearch", "q": "The Series", "season": 1, "ep": 2}]
-    assert torznab.questions(EPISODE, Caps()) == [{"t": "search", "q": "The Series S01E02"}]
+    assert questions(EPISODE, able) == [{"t": "tvsearch", "q": "The Series", "season": 1, "ep": 2}]
+    assert questions(EPISODE, Caps()) == [{"t": "search", "q": "The Series S01E02"}]
     season = Wish(Kind.TV, "The Series", season=0)
-    assert torznab.questions(season, Caps()) == [{"t": "search", "q": "The Series S00"}]
+    assert questions(season, Caps()) == [{"t": "search", "q": "The Series S00"}]
 
 
 def test_titles_are_spelled_as_releases_spell_them() -> None:
@@ -216,3 +221,109 @@ def test_a_first_page_that_fails_is_an_error() -> None:
 
     with pytest.raises(TransientError):
         read_all("i", fetch, 10, 1e12)
+
+
+# --- numbers, Prowlarr's marks, what indexers can do, headers ------------------------------------------------------------
+
+
+def test_a_title_is_asked_for_by_one_number_that_the_indexer_knows() -> None:
+    film = Wish(Kind.MOVIE, "The Film", year=2010, imdb_id="tt0000001", tmdb_id=7)
+    only_tmdb = Caps(modes=(("movie-search", frozenset({"q", "tmdbid"})),))
+    assert questions(film, only_tmdb)[0] == {"t": "movie", "tmdbid": 7}
+    both = Caps(modes=(("movie-search", frozenset({"imdbid", "tmdbid"})),))
+    assert questions(film, both) == [{"t": "movie", "imdbid": "tt0000001"}, {"t": "search", "q": "The Film 2010"}]
+    episode = Wish(Kind.TV, "The Series", season=1, episode=2, imdb_id="tt0000002", tvdb_id=9)
+    able = Caps(modes=(("tv-search", frozenset({"q", "season", "ep", "tvdbid", "imdbid"})),))
+    assert questions(episode, able) == [
+        {"t": "tvsearch", "tvdbid": 9, "season": 1, "ep": 2}, {"t": "tvsearch", "q": "The Series", "season": 1, "ep": 2},
+    ]  # fmt: skip
+    without_episodes = Caps(modes=(("tv-search", frozenset({"q", "tvdbid"})),))
+    assert questions(episode, without_episodes) == [{"t": "search", "q": "The Series S01E02"}]
+
+
+def test_prowlarr_is_told_numbers_in_braces() -> None:
+    assert as_prowlarr({"t": "movie", "imdbid": "tt1"}) == {"type": "movie", "query": "{ImdbId:tt1}"}
+    asked = as_prowlarr({"t": "tvsearch", "q": "The Series", "season": 1, "ep": 2})
+    assert asked == {"type": "tvsearch", "query": "The Series {Season:1}{Episode:2}"}
+
+
+def test_what_an_indexer_can_do_is_kept_and_read_again() -> None:
+    able = Caps(50, (("search", frozenset({"q"})), ("movie-search", frozenset({"q", "imdbid"}))), (2000, 2040))
+    assert caps.read(able.to_json()) == able
+    assert [caps.read(damaged) for damaged in ({}, [], {"limit": "x", "modes": {}, "categories": []}, None)] == [
+        None
+    ] * 4
+    assert caps.made(0, [], []) == Caps()
+    told = prowlarr._Capabilities.model_validate(
+        {
+            "limitsMax": 40, "searchParams": ["q"], "movieSearchParams": ["q", "imdbId"], "tvSearchParams": None,
+            "categories": [{"id": 2000, "subCategories": [{"id": 2040}]}],
+        }
+    )  # fmt: skip
+    assert told.caps().parameters("movie-search") == {"q", "imdbid"}
+    assert (told.caps().limit, told.caps().categories, told.caps().below(5000)) == (40, (2000, 2040), [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0), ({"x-ratelimit-remaining": "3", "x-ratelimit-reset": "60"}, 0), ({"retry-after": "5"}, 0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"}, 60), ({"ratelimit-remaining": "0"}, 300),
+        ({"ratelimit": '"day";r=0;t=90'}, 90), ({"ratelimit": '"day";r=4;t=90'}, 0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "99999999999"}, 86400),
+        ({"x-ratelimit-remaining": "none", "x-ratelimit-reset": "soon"}, 0),
+    ],
+)  # fmt: skip
+def test_headers_say_how_long_to_wait(headers: dict[str, str], seconds: float) -> None:
+    assert pauses.told(headers) == seconds
+
+
+def test_a_turn_ends_where_headers_or_limits_say() -> None:
+    asked = Turn("Feed", 1e12, calls=1)
+    with asked.call():
+        pass
+    with pytest.raises(SpentError), asked.call():
+        pass
+    limited = Turn("Feed", 1e12)
+    limited.hear({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"})
+    with pytest.raises(LimitReachedError) as error, limited.call():
+        pass
+    assert error.value.retry_after == 60
+
+
+def test_newznabs_own_count_of_the_day() -> None:
+    def pause(most: int, now: int) -> float:
+        root = xml.parse(
+            f"<rss xmlns:n='u'><channel><n:apilimits apiCurrent='{now}' apiMax='{most}'/></channel></rss>".encode()
+        )
+        return torznab._limits_reached(root)
+
+    assert (pause(100, 99), pause(100, 100), pause(0, 0)) == (0, 3600, 0)
+
+
+def test_a_question_that_is_refused_leads_to_the_next() -> None:
+    def ask(question: Question) -> Batch:
+        if "imdbid" in question:
+            raise QuestionRefusedError("no such function")
+        return Batch([Offer("t", "i", "g", download_url="u")])
+
+    assert len(first_answer([{"t": "movie", "imdbid": "tt1"}, {"t": "search", "q": "x"}], ask).offers) == 1
+    with pytest.raises(QuestionRefusedError):
+        first_answer([{"t": "movie", "imdbid": "tt1"}], ask)
+
+
+def test_what_a_no_means() -> None:
+    kinds = {code: type(refusals.of_document("Feed", code, "", KEY)) for code in (100, 101, 201, 500, 501, 429, 900)}
+    assert kinds == {
+        100: KeyRefusedError, 101: KeyRefusedError, 201: QuestionRefusedError, 500: LimitReachedError, 501: LimitReachedError,
+        429: LimitReachedError, 900: TransientError,
+    }  # fmt: skip
+    assert isinstance(refusals.of_document("Feed", 910, "Daily request limit reached", KEY), LimitReachedError)
+
+
+def test_prowlarrs_indexers_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ENV, "torznab_feeds", {"Feed": ("http://feed/api", KEY)})
+    entry = prowlarr._Indexer(id=7, name="Feed")
+    assert prowlarr._name(entry, set()) == "Feed (Prowlarr 7)"
+    assert prowlarr._name(prowlarr._Indexer(id=8, name="Other"), {"Other"}) == "Other (Prowlarr 8)"
+    assert prowlarr._name(prowlarr._Indexer(id=9, name="Other"), set()) == "Other"

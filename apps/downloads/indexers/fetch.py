@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from apps.downloads.engine.metainfo import MAX_TORRENT_BYTES
+from apps.downloads.indexers import grabs
 from apps.downloads.indexers.offer import KEY_MARK, add_key
 from apps.downloads.models import Torrent
 from sokoul import http
@@ -26,9 +27,11 @@ def _keys(url: str, indexer: str) -> tuple[str, ...]:
 def fetch_torrent(torrent: Torrent) -> bytes | str:
     """The bytes of the .torrent, or the magnet link that its address redirects to.
 
-    Raises TransientError while the indexer is away, PermanentError when it refuses or sends something else.
+    Raises TransientError while the indexer is away or its limit of grabs is reached, PermanentError when it refuses or sends
+    something else.
     """
     url, service = torrent.download_url, torrent.indexer
+    grabs.take(service)
     keys = _keys(url, torrent.indexer) if KEY_MARK in url else ("",)
     for key in keys:
         response = http.get(

@@ -1,13 +1,17 @@
-"""All indexers at once, each under its own deadline."""
+"""All indexers at once, each under its own deadline. The calling thread keeps the books; those that ask know no database."""
 
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from apps.downloads.indexers import prowlarr, torznab
+from apps.downloads.indexers import books, prowlarr, torznab
+from apps.downloads.indexers.books import Entry, Kind, Outcome
 from apps.downloads.indexers.offer import Batch, Offer
+from apps.downloads.indexers.turn import DEFAULT_PRIORITY, Source, Turn
 from apps.downloads.indexers.wish import Wish
 from sokoul import logs
 from sokoul.errors import PermanentError, SokoulError, TransientError
@@ -17,73 +21,114 @@ log = logs.logger(__name__)
 DEADLINE = 20.0  # seconds: under the 25 that a caller may wait with Prefer
 LIST_SECONDS = 10.0
 GRACE = 1.0
+WORTH_WAITING = 90.0  # seconds: for longer nobody should look at a search that waits for its indexers
 NONE_CONFIGURED = "No indexer is configured. Set PROWLARR_URL and PROWLARR_API_KEY, or TORZNAB_FEEDS."
 
-Search = Callable[[Wish, float], Batch]
+AskFeed = Callable[[torznab.Feed, Turn], Batch]
+AskInner = Callable[[prowlarr.Inner, Turn], Batch]
 
 
 def search_all(wish: Wish, seconds: float = DEADLINE) -> tuple[list[Offer], list[str]]:
-    """(offers, warnings in words) of every configured indexer within `seconds`.
+    """(offers, warnings in words) for a wish, of every configured indexer within `seconds`.
 
-    One that fails or is late costs a warning. When none answered: TransientError if waiting may help, else PermanentError.
+    One that fails, is late or is being left alone costs a warning. When none answered: TransientError if waiting a little may
+    help, else PermanentError.
     """
-    end = time.monotonic() + seconds
-    running = _start(torznab.searches(), wish, end)
-    failures: list[tuple[str, SokoulError]] = []
+    return _ask_all(partial(torznab.search, wish=wish), partial(prowlarr.search, wish=wish), seconds)
+
+
+def latest(seconds: float = DEADLINE) -> tuple[list[Offer], list[str]]:
+    """The newest releases of every indexer, films and series, as its RSS feed has them: one page each. As `search_all`."""
+    return _ask_all(torznab.latest, prowlarr.latest, seconds)
+
+
+@dataclass
+class Round:
+    """Turns that run at once until `end` (monotonic)."""
+
+    end: float
+    running: dict["Future[Batch]", Entry] = field(default_factory=dict)
+    failures: list[tuple[str, SokoulError]] = field(default_factory=list)
+
+    def start(self, kind: Kind, sources: Sequence[Source], obey: bool = True, only: str | None = None) -> None:
+        """A thread each, so that none waits for another; the outbound door ends each at its deadline. `sources`: all that are
+        configured of the kind; `only` that one is asked. `obey`: see `books.begin`."""
+        entries, refused = books.begin(kind, sources, self.end, obey, only)
+        self.failures += refused
+        for entry in entries:
+            future: Future[Batch] = Future()
+            run = partial(contextvars.copy_context().run, _run, future, entry)
+            threading.Thread(target=run, name=f"indexer {entry.turn.name}", daemon=True).start()
+            self.running[future] = entry
+
+    def outcomes(self) -> list[Outcome]:
+        """What came of each turn, written down."""
+        wait(self.running, timeout=max(0.0, self.end - time.monotonic()) + GRACE)
+        found = [_outcome(entry, future) for future, entry in self.running.items()]
+        books.finish(found)
+        return found
+
+
+def _ask_all(of_feed: AskFeed, of_inner: AskInner, seconds: float) -> tuple[list[Offer], list[str]]:
+    asked = Round(time.monotonic() + seconds)
+    asked.start(Kind.TORZNAB, torznab.sources(of_feed))
     try:
-        running |= _start(prowlarr.searches(min(LIST_SECONDS, seconds)), wish, end)
+        asked.start(Kind.PROWLARR, prowlarr.sources(of_inner, min(LIST_SECONDS, seconds)))
     except (TransientError, PermanentError) as error:
-        failures.append((prowlarr.SERVICE, error))
-    if not running and not failures:
+        asked.failures.append((prowlarr.SERVICE, error))
+    if not asked.running and not asked.failures:
         raise PermanentError(NONE_CONFIGURED, code="no_indexer", status=409)
-    wait(running, timeout=max(0.0, end - time.monotonic()) + GRACE)
-    batches: list[Batch] = []
-    for future, name in running.items():
-        try:
-            batches.append(_outcome(name, future))
-        except (TransientError, PermanentError) as error:
-            failures.append((name, error))
-    return _merged(batches, failures)
+    outcomes = asked.outcomes()
+    failed = [(outcome.entry.turn.name, outcome.error) for outcome in outcomes if outcome.error]
+    answered = [(outcome.entry.turn, outcome.batch) for outcome in outcomes if outcome.batch]
+    return _merged(answered, [*failed, *asked.failures])
 
 
-def _start(searches: Iterable[tuple[str, Search]], wish: Wish, end: float) -> dict["Future[Batch]", str]:
-    """A thread each, so that no search waits for another's; the outbound door ends each at its deadline."""
-    running: dict[Future[Batch], str] = {}
-    for name, search in searches:
-        future: Future[Batch] = Future()
-        context = contextvars.copy_context()
-        target = (context.run, _run, future, search, wish, end)
-        threading.Thread(target=target[0], args=target[1:], name=f"indexer {name}", daemon=True).start()
-        running[future] = name
-    return running
-
-
-def _run(future: "Future[Batch]", search: Search, wish: Wish, end: float) -> None:
+def _run(future: "Future[Batch]", entry: Entry) -> None:
     try:
-        future.set_result(search(wish, end))
+        future.set_result(entry.source.ask(entry.turn))
     except BaseException as error:
         future.set_exception(error)
 
 
-def _outcome(name: str, future: "Future[Batch]") -> Batch:
+def _outcome(entry: Entry, future: "Future[Batch]") -> Outcome:
+    name = entry.turn.name
     if not future.done():
-        raise TransientError(f"{name} did not answer in time.")
+        return Outcome(entry, None, TransientError(f"{name} did not answer in time."))
     try:
-        return future.result()
-    except (TransientError, PermanentError):
-        raise
-    except Exception as error:
+        return Outcome(entry, future.result())
+    except (TransientError, PermanentError) as error:
+        return Outcome(entry, None, error)
+    except Exception:
         log.exception("indexer search failed", indexer=name)
-        raise TransientError(f"{name} sent something that could not be read.") from error
+        return Outcome(entry, None, TransientError(f"{name} sent something that could not be read."))
 
 
-def _merged(batches: list[Batch], failures: list[tuple[str, SokoulError]]) -> tuple[list[Offer], list[str]]:
-    if not batches:
-        text = " ".join(dict.fromkeys(error.message for _, error in failures))
-        waits = [error.retry_after for _, error in failures if isinstance(error, TransientError)]
-        if waits:
-            raise TransientError(text, retry_after=min((wait for wait in waits if wait), default=None))
-        raise PermanentError(text, code="indexers", status=502)
-    warnings = [warning for batch in batches for warning in batch.warnings]
-    warnings += [f"{name}: {error.message}" for name, error in failures]
-    return [found for batch in batches for found in batch.offers], warnings
+def _merged(
+    answered: list[tuple[Turn, Batch]], failures: list[tuple[str, SokoulError]]
+) -> tuple[list[Offer], list[str]]:
+    if not answered:
+        raise _nobody(failures)
+    told = [(name, error) for name, error in failures if not _switched_off(error)]
+    warnings = [warning for _, batch in answered for warning in batch.warnings]
+    warnings += [f"{name}: {error.message}" for name, error in told]
+    return [_placed(offer, turn) for turn, batch in answered for offer in batch.offers], warnings
+
+
+def _placed(offer: Offer, turn: Turn) -> Offer:
+    return offer if turn.priority == DEFAULT_PRIORITY else replace(offer, priority=turn.priority)
+
+
+def _switched_off(error: SokoulError) -> bool:
+    return isinstance(error, PermanentError) and error.code == books.OFF_CODE
+
+
+def _nobody(failures: list[tuple[str, SokoulError]]) -> SokoulError:
+    """Why there is no answer at all: worth another try soon, or not."""
+    text = " ".join(dict.fromkeys(error.message for _, error in failures))
+    passing = [error for _, error in failures if isinstance(error, TransientError)]
+    soonest = min((error.retry_after for error in passing if error.retry_after), default=None)
+    unknown = any(not error.retry_after for error in passing)
+    if passing and (unknown or (soonest or 0.0) <= WORTH_WAITING):
+        return TransientError(text, retry_after=soonest if soonest and soonest <= WORTH_WAITING else None)
+    return PermanentError(text, code="indexers", status=502)

@@ -21,7 +21,8 @@ _MAX_SIZE = 2**60
 class Offer:
     """What one indexer says about one release. Size in bytes; peers count seeders too; hashes in lower-case hex.
 
-    `download_url` leads to a .torrent (or redirects to a magnet) and has `{apikey}` where the indexer's key was.
+    `download_url` leads to a .torrent (or redirects to a magnet) and has `{apikey}` where the indexer's key was. `priority` is
+    the indexer's: of two that offer the same release, the lower number is fetched from.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Offer:
     peers: int = 0
     published_at: datetime | None = None
     page_url: str = ""
+    priority: int = 25
 
     @property
     def key(self) -> str:

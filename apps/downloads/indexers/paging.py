@@ -1,10 +1,12 @@
 """Reading an indexer page by page, under a limit, giving what came when it breaks."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from apps.downloads.indexers.offer import Batch, Offer
+from apps.downloads.indexers.questions import Question
+from apps.downloads.indexers.refusals import QuestionRefusedError
 from sokoul import logs
 from sokoul.errors import PermanentError, TransientError
 
@@ -48,6 +50,25 @@ def read_all(indexer: str, fetch: Fetch, limit: int, end: float) -> Batch:
         if page.offers and not new:
             return _broken(batch, indexer, "its pages repeat themselves")
     return _broken(batch, indexer, f"it has more than {MAX_PAGES} pages")
+
+
+def first_answer(questions: Iterable[Question], ask: Callable[[Question], Batch]) -> Batch:
+    """What the first question finds that finds anything. One that is refused counts as none, unless nothing else was asked."""
+    batch, refusal, answered = Batch(), None, False
+    for question in questions:
+        try:
+            found = ask(question)
+        except QuestionRefusedError as error:
+            refusal = error
+            continue
+        answered = True
+        batch.offers += found.offers
+        batch.warnings += found.warnings
+        if batch.offers:
+            break
+    if refusal and not answered:
+        raise refusal
+    return batch
 
 
 def _more(page: Slice, offset: int, limit: int) -> bool:

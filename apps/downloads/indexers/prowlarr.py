@@ -2,16 +2,20 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from apps.accounts import refused_keys
-from apps.downloads.indexers import offer
+from apps.downloads.indexers import caps, offer
+from apps.downloads.indexers.caps import Caps
 from apps.downloads.indexers.offer import Batch, Offer
-from apps.downloads.indexers.paging import Slice, read_all
-from apps.downloads.indexers.wish import Wish
+from apps.downloads.indexers.paging import Slice, first_answer, read_all
+from apps.downloads.indexers.questions import Question, as_prowlarr, questions
+from apps.downloads.indexers.turn import Source, Turn
+from apps.downloads.indexers.wish import MOVIES, TV, Wish
 from sokoul import http, logs, moments
 from sokoul.env import ENV, secrets_of
 from sokoul.errors import PermanentError, TransientError
@@ -34,18 +38,52 @@ Text = Annotated[str, BeforeValidator(lambda value: value or "")]
 Number = Annotated[int, BeforeValidator(lambda value: value or 0)]
 
 
+Names = Annotated[list[str], BeforeValidator(lambda value: value or [])]
+
+
+class _Category(BaseModel):
+    id: Number = 0
+    subCategories: "Annotated[list[_Category], BeforeValidator(lambda value: value or [])]" = []
+
+
+class _Capabilities(BaseModel):
+    limitsMax: Number = 0
+    categories: Annotated[list[_Category], BeforeValidator(lambda value: value or [])] = []
+    searchParams: Names = []
+    tvSearchParams: Names = []
+    movieSearchParams: Names = []
+
+    def caps(self) -> Caps:
+        numbers = [one.id for top in self.categories for one in (top, *top.subCategories)]
+        modes = (
+            ("search", self.searchParams),
+            ("tv-search", self.tvSearchParams),
+            ("movie-search", self.movieSearchParams),
+        )
+        return caps.made(self.limitsMax, modes, numbers)
+
+
 class _Indexer(BaseModel):
     id: int
     name: str
     enable: bool = False
     protocol: str = ""
+    capabilities: Annotated[_Capabilities, BeforeValidator(lambda value: value or {})] = _Capabilities()
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """One of Prowlarr's own indexers, by a name that nobody else has here."""
+
+    id: int
+    name: str
+    caps: Caps
 
 
 class _Release(BaseModel):
     title: Text = ""
     guid: Text = ""
     protocol: str = "torrent"
-    indexer: Text = ""
     size: Number = 0
     seeders: Number = 0
     leechers: Number = 0
@@ -80,9 +118,9 @@ def _rows(answer: Any) -> list[Any]:
     return answer
 
 
-def indexers(seconds: float) -> list[tuple[int, str]]:
-    """(id, name) of each torrent indexer that is switched on there."""
-    found = []
+def indexers(seconds: float) -> list[Inner]:
+    """Each torrent indexer that is switched on there."""
+    found: list[Inner] = []
     for row in _rows(get("api/v1/indexer", SERVICE, seconds)):
         try:
             entry = _Indexer.model_validate(row)
@@ -90,31 +128,54 @@ def indexers(seconds: float) -> list[tuple[int, str]]:
             log.warning("Prowlarr indexer skipped: unknown shape")
             continue
         if entry.enable and entry.protocol == "torrent":
-            found.append((entry.id, entry.name))
+            taken = {one.name for one in found}
+            found.append(Inner(entry.id, _name(entry, taken), entry.capabilities.caps()))
     return found
 
 
-def search(number: int, name: str, wish: Wish, end: float) -> Batch:
-    """What one of Prowlarr's indexers has, by the first spelling of the title that finds anything."""
-    batch = Batch()
-    for text in wish.texts:
-        fetch = functools.partial(_page, number, name, text, wish.category)
-        found = read_all(name, fetch, LIMIT, end)
-        batch.offers += found.offers
-        batch.warnings += found.warnings
-        if batch.offers:
-            break
-    return batch
+def _name(entry: _Indexer, taken: set[str]) -> str:
+    """Its own, unless a feed or another one is called so."""
+    name = " ".join(entry.name.replace("\0", "").split())[:80]
+    alone = name and name not in ENV.torznab_feeds and name not in taken
+    return name if alone else f"{name} (Prowlarr {entry.id})".strip()
 
 
-def _page(number: int, name: str, text: str, category: int, offset: int, seconds: float) -> Slice:
-    rows = _rows(
-        get(
-            "api/v1/search", f"Prowlarr ({name})", seconds,
-            query=text, type="search", indexerIds=number, categories=category, limit=LIMIT, offset=offset,
-        )
-    )  # fmt: skip
-    return Slice([found for row in rows if (found := _offer(row, name))], len(rows))
+def sources(ask: Callable[[Inner, Turn], Batch], seconds: float) -> list[Source]:
+    """Each indexer behind Prowlarr; none where no Prowlarr is configured. PermanentError where it has none."""
+    if not ENV.prowlarr_url:
+        return []
+    found = indexers(seconds)
+    if not found:
+        raise PermanentError("Prowlarr has no torrent indexer that is switched on. Add one there.", code="no_indexer")
+    return [Source(inner.name, functools.partial(ask, inner), caps=inner.caps) for inner in found]
+
+
+def search(inner: Inner, turn: Turn, wish: Wish) -> Batch:
+    """What one of Prowlarr's indexers has, by the first way of asking that finds anything."""
+
+    def ask(question: Question) -> Batch:
+        page = functools.partial(_page, inner, turn, as_prowlarr(question), [wish.category])
+        return read_all(inner.name, page, LIMIT, turn.end)
+
+    return first_answer(questions(wish, inner.caps) if inner.caps.below(wish.category) else [], ask)
+
+
+def latest(inner: Inner, turn: Turn) -> Batch:
+    """The newest films and series of one indexer: Prowlarr reads its feed when it is asked for nothing in particular."""
+    wanted = [number for number in (MOVIES, TV) if inner.caps.below(number)]
+    question: Question = {"type": "search", "query": ""}
+    return Batch(_page(inner, turn, question, wanted, 0, turn.left).offers) if wanted else Batch()
+
+
+def _page(inner: Inner, turn: Turn, question: Question, categories: list[int], offset: int, seconds: float) -> Slice:
+    service = f"Prowlarr ({inner.name})"
+    with turn.call():
+        answer = get(
+            "api/v1/search", service, seconds,
+            **question, indexerIds=inner.id, categories=categories, limit=LIMIT, offset=offset,
+        )  # fmt: skip
+    rows = _rows(answer)
+    return Slice([found for row in rows if (found := _offer(row, inner.name))], len(rows))
 
 
 def _offer(row: Any, name: str) -> Offer | None:
@@ -127,7 +188,7 @@ def _offer(row: Any, name: str) -> Offer | None:
         return None
     return offer.build(
         title=release.title,
-        indexer=release.indexer or name,
+        indexer=name,
         guid=release.guid,
         links=[release.downloadUrl, release.magnetUrl, release.guid if release.guid.startswith("magnet:?") else ""],
         info_hash=release.infoHash,
@@ -138,16 +199,3 @@ def _offer(row: Any, name: str) -> Offer | None:
         page_url=release.infoUrl,
         keys=secrets_of("PROWLARR_API_KEY"),
     )
-
-
-Search = Callable[[Wish, float], Batch]
-
-
-def searches(seconds: float) -> list[tuple[str, Search]]:
-    """(name, search) of each indexer behind Prowlarr; empty where no Prowlarr is configured."""
-    if not ENV.prowlarr_url:
-        return []
-    found = indexers(seconds)
-    if not found:
-        raise PermanentError("Prowlarr has no torrent indexer that is switched on. Add one there.", code="no_indexer")
-    return [(name, functools.partial(search, number, name)) for number, name in found]

@@ -2,160 +2,153 @@
 
 import functools
 import re
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from xml.etree.ElementTree import Element
 
-from apps.downloads.indexers import offer, xml
+from apps.downloads.indexers import caps, offer, pauses, refusals, xml
+from apps.downloads.indexers.caps import Caps
 from apps.downloads.indexers.offer import Batch, Offer
-from apps.downloads.indexers.paging import Slice, read_all
-from apps.downloads.indexers.wish import Wish
-from apps.media.models import Kind
+from apps.downloads.indexers.paging import Slice, first_answer, read_all
+from apps.downloads.indexers.questions import Question, questions
+from apps.downloads.indexers.refusals import KeyRefusedError
+from apps.downloads.indexers.turn import Source, Turn
+from apps.downloads.indexers.wish import MOVIES, TV, Wish
 from sokoul import http, logs
 from sokoul.env import ENV
-from sokoul.errors import PermanentError, TransientError
+from sokoul.errors import PermanentError, SokoulError, TransientError
 
 log = logs.logger(__name__)
 
-LIMIT = 100
-CAPS_SECONDS = 3600.0
 _DIGITS = re.compile(r"\d{1,18}")
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """What a feed can do: rows a page, parameters of each way to search, categories ({} and () when it does not say)."""
-
-    limit: int = LIMIT
-    modes: tuple[tuple[str, frozenset[str]], ...] = (("search", frozenset({"q"})),)
-    categories: tuple[int, ...] = ()
-
-    def parameters(self, mode: str) -> frozenset[str]:
-        return dict(self.modes).get(mode, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
     name: str
     url: str
-    key: str
+    key: str = field(repr=False)
 
 
-_caps: dict[Feed, tuple[float, Caps]] = {}
-_caps_lock = threading.Lock()
-
-
-def forget() -> None:
-    """Forget what feeds said that they can do."""
-    with _caps_lock:
-        _caps.clear()
+CLIENT_ERRORS = range(400, 500)  # may hold an error document that says more than the status
 
 
 def feeds() -> list[Feed]:
     return [Feed(name, url, key) for name, (url, key) in ENV.torznab_feeds.items()]
 
 
-def _call(feed: Feed, seconds: float, **params: str | int) -> Element:
-    """The answer's tree. Raises PermanentError for a refused key or parameter, TransientError for what may pass."""
+def sources(ask: Callable[[Feed, Turn], Batch]) -> list[Source]:
+    """Every configured feed, with `ask` as what to do at its turn."""
+    return [Source(feed.name, functools.partial(ask, feed), feed.key) for feed in feeds()]
+
+
+def _call(feed: Feed, seconds: float, **params: str | int) -> tuple[Element, http.Response]:
+    """The answer and its tree. Raises what `refusals` makes of a "no", TransientError for what may pass."""
     query = {**params, "apikey": feed.key} if feed.key else dict(params)
-    response = http.get(feed.url, service=feed.name, params=query, seconds=seconds)
+    response = http.get(feed.url, service=feed.name, params=query, seconds=seconds, answers=CLIENT_ERRORS)
     try:
-        root = xml.parse(response.body)
+        root, why = xml.parse(response.body), ""
     except xml.BadXmlError as error:
-        raise TransientError(f"{feed.name} answered with something that is not XML ({error}).") from None
-    if root.tag == "error":
-        raise _error(feed, root)
-    return root
+        root, why = None, str(error)
+    if root is not None and root.tag == "error":
+        raise _error(feed, root, response)
+    if response.status >= 400:
+        raise refusals.of_status(feed.name, response)
+    if root is None:
+        raise TransientError(f"{feed.name} answered with something that is not XML ({why}).")
+    return root, response
 
 
-def _error(feed: Feed, root: Element) -> Exception:
-    """Newznab's codes: 100–199 the account, 200–299 the request, 500 and 501 its limits, 900 and more its own trouble."""
-    code, said = _number(root.get("code")), " ".join(root.get("description", "").split())[:200]
-    message = f"{feed.name} answered: {offer.strip_key(said, (feed.key,)) or 'an error'} ({code})."
-    if 100 <= code < 400:
-        return PermanentError(message, code="indexer", status=502)
-    return TransientError(message)
+def _error(feed: Feed, root: Element, response: http.Response | None = None) -> SokoulError:
+    error = refusals.of_document(feed.name, _number(root.get("code")), root.get("description", ""), feed.key)
+    if response is not None and isinstance(error, TransientError):
+        error.retry_after = http.retry_after(response.headers.get("retry-after"))
+    return error
 
 
 def _number(text: str | None) -> int:
     return int(text) if text and _DIGITS.fullmatch(text.strip()) else 0
 
 
-def caps(feed: Feed, seconds: float) -> Caps:
-    """What the feed can do, remembered for an hour; the least that any feed can where it does not say."""
-    with _caps_lock:
-        until, known = _caps.get(feed, (0.0, Caps()))
-    if until > time.monotonic():
-        return known
+def _able(feed: Feed, turn: Turn) -> Caps:
+    """What the feed can do, as is known or as it says now; the least that any feed can where it does not say."""
+    if turn.caps:
+        return turn.caps
     try:
-        known = _read_caps(_call(feed, seconds, t="caps"))
+        turn.learned = _read_caps(_call(feed, turn.left, t="caps")[0])
+    except KeyRefusedError:
+        raise
     except PermanentError as error:
         log.warning("feed without capabilities", indexer=feed.name, reason=error.message)
-        known = Caps()
-    with _caps_lock:
-        _caps[feed] = (time.monotonic() + CAPS_SECONDS, known)
-    return known
+        turn.learned = Caps()
+    turn.caps = turn.learned
+    return turn.learned
 
 
 def _read_caps(root: Element) -> Caps:
     limits, searching = root.find("limits"), root.find("searching")
-    most = _number(limits.get("max")) if limits is not None else 0
-    modes = tuple(
-        (mode.tag, frozenset(mode.get("supportedParams", "q").replace(" ", "").split(",")))
+    modes = (
+        (mode.tag, mode.get("supportedParams", "q").split(","))
         for mode in (searching if searching is not None else ())
         if mode.get("available") == "yes"
     )
     found = [*root.iterfind("categories/category"), *root.iterfind("categories/category/subcat")]
-    categories = tuple(sorted({_number(entry.get("id")) for entry in found} - {0}))
-    return Caps(limit=min(most or LIMIT, LIMIT), modes=modes or Caps().modes, categories=categories)
+    return caps.made(
+        _number(limits.get("max")) if limits is not None else 0, modes, (_number(entry.get("id")) for entry in found)
+    )
 
 
-def search(feed: Feed, wish: Wish, end: float) -> Batch:
-    """What the feed has, by the first way of asking that finds anything."""
-    able = caps(feed, max(0.001, end - time.monotonic()))
-    low = wish.category
-    wanted = [number for number in able.categories if low <= number < low + 1000] or [low]
-    if able.categories and wanted == [low] and low not in able.categories:
-        return Batch()  # a feed of music or books
-    batch = Batch()
-    for question in questions(wish, able):
-        params = {**question, "cat": ",".join(map(str, wanted)), "limit": able.limit, "extended": 1}
-        found = read_all(feed.name, functools.partial(_page, feed, params), able.limit, end)
-        batch.offers += found.offers
-        batch.warnings += found.warnings
-        if batch.offers:
-            break
-    return batch
+def search(feed: Feed, turn: Turn, wish: Wish) -> Batch:
+    """What the feed has, by the first way of asking that finds anything; one that it refuses is none."""
+    able = _able(feed, turn)
+    wanted = able.below(wish.category)
+
+    def ask(question: Question) -> Batch:
+        params = {**question, **_usual(wanted, able)}
+        return read_all(feed.name, functools.partial(_page, feed, turn, params), able.limit, turn.end)
+
+    return first_answer(questions(wish, able) if wanted else [], ask)
 
 
-def questions(wish: Wish, able: Caps) -> list[dict[str, str | int]]:
-    """Ways of asking, the surest first: by IMDb id, by title with season and episode apart, by one text."""
-    asked: list[dict[str, str | int]] = []
-    if wish.kind == Kind.MOVIE:
-        movie = able.parameters("movie-search")
-        if wish.imdb_id and "imdbid" in movie:
-            asked.append({"t": "movie", "imdbid": wish.imdb_id})
-        mode = "movie" if "q" in movie else "search"
-        asked += [{"t": mode, "q": text} for text in wish.texts]
-        return asked
-    tv = able.parameters("tv-search")
-    needed = {"q", *(["season"] if wish.season is not None else []), *(["ep"] if wish.episode is not None else [])}
-    if wish.season is not None and needed <= tv:
-        numbers = {"season": wish.season, **({"ep": wish.episode} if wish.episode is not None else {})}
-        return [{"t": "tvsearch", "q": name, **numbers} for name in wish.names]
-    return [{"t": "search", "q": text} for text in wish.texts]
+def latest(feed: Feed, turn: Turn) -> Batch:
+    """The newest films and series that the feed has: a search for nothing in particular, its first page."""
+    able = _able(feed, turn)
+    wanted = [*able.below(MOVIES), *able.below(TV)]
+    if not wanted:
+        return Batch()
+    return Batch(_page(feed, turn, {"t": "search", **_usual(wanted, able)}, 0, turn.left).offers)
 
 
-def _page(feed: Feed, params: dict[str, str | int], offset: int, seconds: float) -> Slice:
-    root = _call(feed, seconds, **params, offset=offset)
+def _usual(wanted: list[int], able: Caps) -> Question:
+    return {"cat": ",".join(map(str, wanted)), "limit": able.limit, "extended": 1}
+
+
+def _page(feed: Feed, turn: Turn, params: Question, offset: int, seconds: float) -> Slice:
+    with turn.call():
+        root, response = _call(feed, seconds, **params, offset=offset)
+    turn.hear(response.headers)
+    turn.pause = max(turn.pause, _limits_reached(root))
     items = root.findall("channel/item")
-    response = next((child for child in root.iterfind("channel/*") if child.tag.endswith("}response")), None)
-    total = _number(response.get("total")) if response is not None and response.get("total") else None
+    told = _extension(root, "response")
+    total = _number(told.get("total")) if told is not None and told.get("total") else None
     return Slice([found for item in items if (found := _offer(feed, item))], len(items), total)
+
+
+def _extension(root: Element, name: str) -> Element | None:
+    return next((child for child in root.iterfind("channel/*") if child.tag.endswith("}" + name)), None)
+
+
+def _limits_reached(root: Element) -> float:
+    """Seconds to wait by Newznab's `apilimits`, which count the last 24 hours; 0 while there is room."""
+    told = _extension(root, "apilimits")
+    most = _number(told.get("apiMax")) if told is not None else 0
+    if told is None or not most or _number(told.get("apiCurrent")) < most:
+        return 0.0
+    oldest = _date(told.get("apiOldestTime", ""))
+    return min(max(oldest.timestamp() + pauses.DAY - time.time(), 1.0), pauses.DAY) if oldest else pauses.HOUR
 
 
 def _offer(feed: Feed, item: Element) -> Offer | None:
@@ -194,11 +187,3 @@ def _date(text: str) -> datetime | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return found if found.tzinfo else None
-
-
-Search = Callable[[Wish, float], Batch]
-
-
-def searches() -> list[tuple[str, Search]]:
-    """(name, search) of each configured feed."""
-    return [(feed.name, functools.partial(search, feed)) for feed in feeds()]

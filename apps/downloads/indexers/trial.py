@@ -1,29 +1,26 @@
 """Does an indexer work? Asked by an admin who pressed a button, and told in words."""
 
-import contextvars
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
-from apps.downloads.indexers import prowlarr, torznab
-from apps.downloads.indexers.offer import Batch
+from apps.downloads.indexers import gather, prowlarr, torznab
+from apps.downloads.indexers.books import Kind, Outcome
 from apps.downloads.indexers.wish import Wish
-from apps.media.models import Kind
-from sokoul import logs
+from apps.media.models import Kind as MediaKind
 from sokoul.env import ENV
 from sokoul.errors import SokoulError, not_found
 
-log = logs.logger(__name__)
 SECONDS = 10.0  # for each question
-AT_ONCE = 8
-QUESTION = Wish(Kind.MOVIE, "Night")
+QUESTION = Wish(MediaKind.MOVIE, "Night")
 """Some indexer or other has a film of that name; one that has none answers all the same."""
+_SEARCH_FEED = partial(torznab.search, wish=QUESTION)
+_SEARCH_INNER = partial(prowlarr.search, wish=QUESTION)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one question; `seconds` until its answer."""
+    """What came of one question; `seconds` that its calls took."""
 
     name: str
     well: bool
@@ -37,46 +34,36 @@ def names() -> list[str]:
 
 
 def test(name: str) -> list[Trial]:
-    """Ask one indexer for a search; of Prowlarr, for its list and then each of its indexers. PermanentError (404) unknown."""
-    feed = next((feed for feed in torznab.feeds() if feed.name == name), None)
-    if feed:
-        return [_tried(name, lambda: _found(torznab.search(feed, QUESTION, time.monotonic() + SECONDS)))]
+    """Ask one indexer for a search; of Prowlarr, for its list and then each of its indexers. PermanentError (404) unknown.
+
+    It is asked though it be left alone, and one that answers is left alone no longer.
+    """
+    if name in ENV.torznab_feeds:
+        tried = gather.Round(time.monotonic() + SECONDS)
+        tried.start(Kind.TORZNAB, torznab.sources(_SEARCH_FEED), obey=False, only=name)
+        return [_told(outcome) for outcome in tried.outcomes()]
     if name == prowlarr.SERVICE and ENV.prowlarr_url:
         return _prowlarr()
     raise not_found("This indexer")
 
 
 def _prowlarr() -> list[Trial]:
-    inner: list[tuple[int, str]] = []
-
-    def listed() -> str:
-        inner.extend(prowlarr.indexers(SECONDS))
-        return f"It answers, and has {len(inner)} torrent indexers switched on."
-
-    def ask(number: int, name: str) -> Callable[[], str]:
-        return lambda: _found(prowlarr.search(number, name, QUESTION, time.monotonic() + SECONDS))
-
-    first = _tried(prowlarr.SERVICE, listed)
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="indexer-test") as threads:
-        running = [
-            threads.submit(contextvars.copy_context().run, _tried, f"{prowlarr.SERVICE}: {name}", ask(number, name))
-            for number, name in inner
-        ]
-        return [first, *(one.result() for one in running)]
-
-
-def _found(batch: Batch) -> str:
-    said = f"It answers, with {len(batch.offers)} releases for “{QUESTION.title}”."
-    return " ".join([said, *batch.warnings])
-
-
-def _tried(name: str, question: Callable[[], str]) -> Trial:
-    began = time.perf_counter()
+    began = time.monotonic()
     try:
-        well, said = True, question()
+        inner = prowlarr.sources(_SEARCH_INNER, SECONDS)
     except SokoulError as error:
-        well, said = False, error.message
-    except Exception:
-        log.exception("indexer test failed", indexer=name)
-        well, said = False, f"{name} sent something that could not be read."
-    return Trial(name, well, time.perf_counter() - began, said)
+        return [Trial(prowlarr.SERVICE, False, time.monotonic() - began, error.message)]
+    said = f"It answers, and has {len(inner)} torrent indexers switched on."
+    first = Trial(prowlarr.SERVICE, True, time.monotonic() - began, said)
+    tried = gather.Round(time.monotonic() + SECONDS)
+    tried.start(Kind.PROWLARR, inner, obey=False)
+    return [first, *(_told(outcome, f"{prowlarr.SERVICE}: ") for outcome in tried.outcomes())]
+
+
+def _told(outcome: Outcome, before: str = "") -> Trial:
+    turn, batch = outcome.entry.turn, outcome.batch
+    said = outcome.error.message if outcome.error else ""
+    if batch is not None:
+        answer = f"It answers, with {len(batch.offers)} releases for “{QUESTION.title}”."
+        said = " ".join([answer, *batch.warnings])
+    return Trial(before + turn.name, batch is not None, turn.seconds, said)

@@ -22,6 +22,8 @@ class Wish:
     season: int | None = None
     episode: int | None = None
     imdb_id: str = ""
+    tmdb_id: int | None = None
+    tvdb_id: int | None = None
 
     @property
     def category(self) -> int:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('downloads', '0003_starts'),
+        ('downloads', '0005_indexers'),
         ('media', '0002_title_words'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -1,0 +1,28 @@
+"""That a release is taken from an indexer: counted for it, and within what it allows."""
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from apps.downloads.indexers import limits
+from apps.downloads.indexers.refusals import SpentError
+from apps.downloads.models import Indexer, IndexerUse
+
+
+def take(name: str) -> None:
+    """Before a .torrent is fetched. Raises SpentError (when there is room again, it says) while a limit is reached."""
+    now = timezone.now()
+    with transaction.atomic():
+        row = Indexer.objects.filter(name=name).first()
+        if row is None:
+            return
+        room, wait = limits.rooms([row], "grabs", now).get(row.pk, (1, 0.0))
+        if not room:
+            raise SpentError(f"As many releases have been fetched from {name} as its limits allow.", wait)
+        IndexerUse.objects.create(indexer=row, what="grabs", amount=1, at=now)
+        count(name)
+
+
+def count(name: str) -> None:
+    """One that is taken by its magnet link: the indexer knows nothing of it, so no limit does."""
+    Indexer.objects.filter(name=name).update(grabs=F("grabs") + 1)

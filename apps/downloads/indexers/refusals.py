@@ -1,0 +1,52 @@
+"""What an indexer's "no" means: its key, its limits, the question, or only a bad day."""
+
+from apps.downloads.indexers.offer import strip_key
+from sokoul import http
+from sokoul.errors import PermanentError, SokoulError, TransientError
+
+
+class KeyRefusedError(PermanentError):
+    """It does not take the key, or closed the account. Nothing changes that but somebody."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="indexer_key", status=502)
+
+
+class QuestionRefusedError(PermanentError):
+    """It does not take this question; another way of asking may do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="indexer", status=502)
+
+
+class LimitReachedError(TransientError):
+    """It was asked too often, by its own count."""
+
+
+class SpentError(TransientError):
+    """It was asked as often as the admin allows."""
+
+
+def of_document(name: str, code: int, said: str, key: str) -> SokoulError:
+    """An error document, by Newznab's codes: 100-199 the account, 200-299 the question, 500 and 501 its limits, 900 and more its
+    own trouble. Some use HTTP's 429, and some say only in words that a limit was reached."""
+    said = " ".join(said.split())[:200]
+    message = f"{name} answered: {strip_key(said, (key,)) or 'an error'} ({code})."
+    if code in (429, 500, 501) or "limit reached" in said.lower():
+        return LimitReachedError(message)
+    if 100 <= code < 200:
+        return KeyRefusedError(message)
+    if 200 <= code < 400:
+        return QuestionRefusedError(message)
+    return TransientError(message)
+
+
+def of_status(name: str, response: http.Response) -> SokoulError:
+    """A status of 400 to 499 whose body says nothing."""
+    message = f"{name} answered {response.status}."
+    wait = http.retry_after(response.headers.get("retry-after"))
+    if response.status == 429:
+        return LimitReachedError(message, wait)
+    if response.status in http.TRANSIENT_STATUSES:
+        return TransientError(message, wait)
+    return KeyRefusedError(message) if response.status == 401 else PermanentError(message, code="indexer", status=502)
