@@ -176,8 +176,8 @@ def change(profile_id: int, asked: Mapping[str, Any], by: User) -> QualityProfil
         row.version += 1
         row.save()
         again.ask()
-        changed = sorted(name for name in after if before[name] != after[name])
-        old, new = ({name: state[name] for name in changed} for state in (before, after))
+        changed = sorted(name for name in after if before.get(name) != after[name])
+        old, new = ({name: state.get(name) for name in changed} for state in (before, after))
         audit.record("profile.changed", row.name, by, profile_id=row.pk, before=old, after=new)
     return row
 
