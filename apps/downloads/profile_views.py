@@ -243,7 +243,7 @@ class Copy(APIView):
         tags=["admin"],
     )
     def post(self, request: Request, profile_id: int) -> Response:
-        return Response(services.shown(services.copy(profile_id, user_of(request)).pk), status=201)
+        return Response(services.shown(services.duplicate(profile_id, user_of(request)).pk), status=201)
 
 
 class Default(APIView):

@@ -112,7 +112,7 @@ def _title(words: str) -> Media:
 @telling
 @require_POST
 def copy(request: HttpRequest, profile_id: int) -> HttpResponse:
-    return redirect("admin:profile", services.copy(profile_id, _me(request)).pk)
+    return redirect("admin:profile", services.duplicate(profile_id, _me(request)).pk)
 
 
 @telling

@@ -257,8 +257,8 @@ def test_what_makes_no_sense_is_refused_by_field(wish: dict[str, Any], field: st
 
 def test_two_profiles_have_two_names_and_nobody_undoes_what_they_did_not_see(admin: User) -> None:
     row = services.create(asked("One"), admin)
-    assert services.copy(row.pk, admin).name == "One (copy)"
-    assert services.copy(row.pk, admin).name == "One (copy) 2"
+    assert services.duplicate(row.pk, admin).name == "One (copy)"
+    assert services.duplicate(row.pk, admin).name == "One (copy) 2"
     with pytest.raises(PermanentError) as taken:
         services.create(asked("oNE"), admin)
     assert (taken.value.status, list(taken.value.fields)) == (409, ["name"])

@@ -182,7 +182,7 @@ def change(profile_id: int, asked: Mapping[str, Any], by: User) -> QualityProfil
     return row
 
 
-def copy(profile_id: int, by: User) -> QualityProfile:
+def duplicate(profile_id: int, by: User) -> QualityProfile:
     """Another one with the same rules, called “… (copy)”."""
     with transaction.atomic():
         old = _locked(profile_id)
