@@ -252,7 +252,7 @@ class Topic(admin.SimpleListFilter):
     title = gettext_lazy("topic")
     parameter_name = "topic"
     topics = (
-        "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "job", "dlq", "indexer",
+        "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "profile", "job", "dlq", "indexer",
         "feed", "configuration", "secret", "backup", "audit",
     )  # fmt: skip
 

@@ -15,14 +15,15 @@ from apps.accounts.admin import Listed, moment, path_link
 from apps.accounts.models import User
 from apps.downloads import services
 from apps.downloads.models import Candidate, Download, Torrent
+from apps.downloads.releases.verdict import told
 from sokoul.errors import PermanentError
 from sokoul.templatetags.shown import rate, size
 
 
 def _reasons(candidate: Candidate) -> SafeString:
     """Why it was refused, else why it has its score."""
-    told = candidate.rejections or candidate.reasons
-    return format_html('<div class="dash-why">{}</div>', " ".join(item.get("sentence", "") for item in told))
+    found = [told(entry) for entry in candidate.rejections or candidate.reasons]
+    return format_html('<div class="dash-why">{}</div>', " ".join(str(entry["sentence"]) for entry in found))
 
 
 class Decided(TabularInline):  # type: ignore[misc]  # unfold is untyped

@@ -2,6 +2,8 @@
 
 from apps.downloads import preparation, rows, search, services
 from apps.downloads.models import Phase
+from apps.downloads.profiles import again
+from apps.downloads.profiles.again import AgainPayload
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
 from apps.jobs.registry import Running, failed, handler
@@ -11,8 +13,9 @@ from apps.jobs.registry import Running, failed, handler
 def search_releases(payload: SearchPayload, job: Running) -> dict[str, object]:
     found = search.run(payload)
     if payload.download_id is not None:
-        release = search.best(found["media_id"], payload.season, payload.episode)
-        refusals = [] if release else search.rejections_of(found["media_id"], payload.season, payload.episode)
+        asked = (found["media_id"], payload.season, payload.episode, payload.profile_id)
+        release = search.best(*asked)
+        refusals = [] if release else search.rejections_of(*asked)
         services.choose(payload.download_id, release, refusals)
     return found
 
@@ -24,6 +27,11 @@ def search_failed(payload: SearchPayload, job: Running, reason: str) -> str | No
         return None
     rows.move(payload.download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
     return ""
+
+
+@handler("scout", "redecide", AgainPayload)
+def decide_again(payload: AgainPayload, job: Running) -> dict[str, object]:
+    return again.run(payload)
 
 
 @handler("hunter", "start", StartPayload)

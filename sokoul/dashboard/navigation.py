@@ -30,6 +30,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 (_("Titles"), "movie", "media_media_changelist"),
                 (_("Releases"), "album", "downloads_torrent_changelist"),
                 (_("Decisions"), "rule", "downloads_candidate_changelist"),
+                (_("Quality profiles"), "tune", "profiles"),
                 (_("Indexers"), "travel_explore", "indexers"),
             ],
         ),
