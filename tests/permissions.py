@@ -110,7 +110,21 @@ API = [
     Row("POST admin/messages", ADMINS, 200, lambda t: {"user_id": t["user_id"], "text": "Hello"}),
     Row("GET admin/dlq", ADMINS, 200),
     Row("POST admin/dlq/<int:sequence>/replay", ADMINS, 404),
+    Row("GET admin/profiles", ADMINS, 200),
+    Row("POST admin/profiles", ADMINS, 201, _fields(name="New")),
+    Row("PUT admin/profiles/default", ADMINS, 200, lambda t: {"profile_id": t["profile_id"]}),
+    Row("POST admin/profiles/import", ADMINS, 200, _fields(files=[{"name": "radarr.json", "content": {}}])),
+    Row(
+        "POST admin/profiles/what-if", ADMINS, 200, lambda t: {"media_id": t["media_id"], "profile_id": t["profile_id"]}
+    ),
+    Row("GET admin/profiles/<int:profile_id>", ADMINS, 200),
+    Row("PUT admin/profiles/<int:profile_id>", ADMINS, 200, _fields(name="Renamed")),
+    Row("DELETE admin/profiles/<int:profile_id>", ADMINS, 204),
+    Row("POST admin/profiles/<int:profile_id>/copy", ADMINS, 201),
+    Row("PUT admin/media/<int:media_id>/profile", ADMINS, 204, lambda t: {"profile_id": t["profile_id"]}),
+    Row("GET admin/formats", ADMINS, 200),
     # Titles
+    Row("GET profiles", SIGNED_IN, 200),
     Row("GET media/<int:media_id>", SIGNED_IN, 200),
     Row("GET media/<int:media_id>/torrents", SIGNED_IN, 200),
     Row("POST media/favorite", SIGNED_IN, 201, lambda t: {"media_id": t["media_id"]}),
@@ -261,6 +275,19 @@ DASHBOARD = [
     Row("POST dashboard/dlq/<int:sequence>/purge", ADMINS, 302),
     Row("GET dashboard/indexers/", ADMINS, 200),
     Row("POST dashboard/indexers/test", ADMINS, 303, _fields(name="unknown")),
+    Row("GET dashboard/profiles/", ADMINS, 200),
+    Row("GET dashboard/profiles/new/", ADMINS, 200),
+    Row("POST dashboard/profiles/new/", ADMINS, 200, _fields(name="")),
+    Row("GET dashboard/profiles/import/", ADMINS, 200),
+    Row("POST dashboard/profiles/import/", ADMINS, 200),
+    Row("POST dashboard/profiles/default", ADMINS, 302, lambda t: {"profile_id": t["profile_id"]}),
+    Row(
+        "POST dashboard/profiles/title", ADMINS, 302, lambda t: {"title": t["media_id"], "profile_id": t["profile_id"]}
+    ),
+    Row("GET dashboard/profiles/<int:profile_id>/", ADMINS, 200),
+    Row("POST dashboard/profiles/<int:profile_id>/", ADMINS, 200, _fields(name="")),
+    Row("POST dashboard/profiles/<int:profile_id>/copy", ADMINS, 302),
+    Row("POST dashboard/profiles/<int:profile_id>/delete", ADMINS, 302),
     Row("GET dashboard/settings/", ADMINS, 200),
     Row("GET dashboard/requests/", ADMINS, 200),
     Row("GET dashboard/requests/<str:request_id>/", ADMINS, 200, shows=True),
@@ -343,7 +370,7 @@ PRESSES: dict[str, tuple[frozenset[str], tuple[str | int | None, ...]]] = {
 
 MANAGEMENT = dict.fromkeys(
     (
-        "backup", "bot", "check_stack", "createadmin", "demo", "dlq", "down", "download", "hunter",
+        "backup", "bot", "check_stack", "createadmin", "demo", "dlq", "down", "download", "hunter", "import_formats",
         "import_library", "jobs", "naming", "parse_release",
         "relay", "restore", "rotate_secret", "scout", "second_factor", "search", "serve", "setup", "smoke",
         "streams", "sweep", "up", "verify_audit",

@@ -18,14 +18,15 @@ from apps.accounts.models import User
 from apps.downloads import blocklist, faults, replacement, services
 from apps.downloads.indexers import managing
 from apps.downloads.models import LIMITS, Blocked, Candidate, Download, Indexer, Torrent
+from apps.downloads.releases.verdict import told
 from sokoul.errors import PermanentError
 from sokoul.templatetags.shown import rate, size
 
 
 def _reasons(candidate: Candidate) -> SafeString:
     """Why it was refused, else why it has its score."""
-    told = candidate.rejections or candidate.reasons
-    return format_html('<div class="dash-why">{}</div>', " ".join(item.get("sentence", "") for item in told))
+    found = [told(entry) for entry in candidate.rejections or candidate.reasons]
+    return format_html('<div class="dash-why">{}</div>', " ".join(str(entry["sentence"]) for entry in found))
 
 
 class Decided(TabularInline):  # type: ignore[misc]  # unfold is untyped

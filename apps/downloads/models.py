@@ -5,9 +5,14 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from apps.downloads.profiles.models import CustomFormat, ProfileFormat, QualityProfile, TitleProfile
 from apps.media.models import Media
 from sokoul.postgres.checks import json_is
 
+__all__ = [
+    "ENDED", "LIMITS", "OWNED", "STATUS_OF", "Blocked", "Candidate", "CustomFormat", "Download", "Indexer", "IndexerUse",
+    "LibraryFile", "Phase", "ProfileFormat", "QualityProfile", "Source", "Start", "TitleProfile", "Torrent", "TorrentState",
+]  # fmt: skip
 LIMITS = tuple(f"{what}_{window}" for what in ("queries", "grabs") for window in ("minute", "hour", "day"))
 
 
@@ -97,6 +102,9 @@ class Torrent(models.Model):
     peers = models.IntegerField(default=0)
     published_at = models.DateTimeField(null=True)
     parsed = models.JSONField(default=dict)
+    flags = ArrayField(
+        models.CharField(max_length=32), default=list, help_text="What the indexer says of it: releases.formats.FLAGS."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(help_text="When an indexer last offered it.")
 
@@ -132,7 +140,7 @@ class Torrent(models.Model):
 
 
 class Candidate(models.Model):
-    """What was decided about a release for one title, with every reason."""
+    """What was decided about a release for one title by one profile, with every reason (releases.verdict)."""
 
     media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="candidates")
     torrent = models.ForeignKey(Torrent, on_delete=models.CASCADE, related_name="candidates")
@@ -141,13 +149,23 @@ class Candidate(models.Model):
     rejections = models.JSONField(default=list)
     season = models.SmallIntegerField(null=True, help_text="What was searched for.")
     episode = models.SmallIntegerField(null=True)
+    profile = models.ForeignKey(
+        QualityProfile,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="candidates",
+        help_text="Who decided; null is the profile that is built in.",
+    )
+    profile_version = models.IntegerField(default=0)
     decided_at = models.DateTimeField()
 
     class Meta:
         db_table = "candidates"
         constraints = [
             models.UniqueConstraint(
-                fields=["media", "torrent", "season", "episode"], name="candidates_unique", nulls_distinct=False
+                fields=["media", "torrent", "season", "episode", "profile"],
+                name="candidates_unique",
+                nulls_distinct=False,
             ),
             models.CheckConstraint(
                 condition=Q(score__isnull=False, rejections=[]) | (Q(score__isnull=True) & ~Q(rejections=[])),
@@ -247,6 +265,13 @@ class Download(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="downloads")
     media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="downloads")
     torrent = models.ForeignKey(Torrent, on_delete=models.SET_NULL, null=True, related_name="downloads")
+    profile = models.ForeignKey(
+        QualityProfile,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="downloads",
+        help_text="By which its release is chosen, where the person said so; null is what the title uses.",
+    )
     target = models.CharField(
         max_length=100, blank=True, default="", help_text="What of a series: s01e02, s01, or a torrent's key."
     )

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.downloads import blocklist, faults, replacement, rows, search, services
 from apps.downloads.engine.video import VIDEO
 from apps.downloads.models import Phase
+from apps.downloads.profiles import services as profiles
 from apps.jobs import services as jobs
 from apps.jobs.models import Status
 from apps.media import services as media_services
@@ -85,6 +86,7 @@ def title(request: HttpRequest, media_id: int, slug: str) -> HttpResponse:
         "media": media,
         "downloads": [_card(row) for row in rows.of_title(me, media_id)],
         "files": rows.playable(me, media_id),
+        "profiles": profiles.names(),
         "continue_at": _continues(media_services.positions(me, [media_id]), media_id),
         **_releases(request, media),
     }
@@ -154,7 +156,17 @@ def start(request: HttpRequest, media_id: int) -> HttpResponse:
     if chosen and not (chosen.isascii() and chosen.isdigit() and len(chosen) < 19):
         raise not_found("This release")
     torrent_id = int(chosen) if chosen else None
-    services.start(user_id(request), media_id, torrent_id=torrent_id, season=season, episode=episode)
+    profile = request.POST.get("profile_id", "")
+    if profile and not (profile.isascii() and profile.isdigit() and len(profile) < 19):
+        raise not_found("This quality profile")
+    services.start(
+        user_id(request),
+        media_id,
+        torrent_id=torrent_id,
+        season=season,
+        episode=episode,
+        profile_id=int(profile) if profile else None,
+    )
     return redirect("app:downloads")
 
 

@@ -5,18 +5,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Case, F, OuterRef, Subquery, When
+from django.db.models import BigIntegerField, Case, F, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from pydantic import BaseModel
 
 from apps.downloads import blocklist, indexers, offered
-from apps.downloads.models import Candidate, Torrent
-from apps.downloads.releases import rank
+from apps.downloads.models import Candidate, QualityProfile, TitleProfile, Torrent
+from apps.downloads.profiles import deciding
+from apps.downloads.profiles.holding import holding
 from apps.downloads.releases.choice import is_single, pick
-from apps.downloads.releases.match import Wanted
-from apps.downloads.releases.parse import parse
-from apps.downloads.releases.profile import Profile
 from apps.downloads.releases.spelling import same_title
+from apps.downloads.releases.verdict import told
 from apps.jobs import services as jobs
 from apps.jobs.models import Job, Status
 from apps.media import services as media_services
@@ -37,13 +37,17 @@ _BEST_FIRST = (F("score").desc(nulls_last=True), F("torrent__seeders").desc(), F
 
 
 class SearchPayload(BaseModel):
-    """Job `scout.search`: a title by its id or by words, or a season or episode of it."""
+    """Job `scout.search`: a title by its id or by words, or a season or episode of it.
+
+    profile_id: the quality profile that a download was started with; None is the one that the title uses.
+    """
 
     media_id: int | None = None
     query: str = ""
     season: int | None = None
     episode: int | None = None
     download_id: int | None = None
+    profile_id: int | None = None
 
 
 def request_search(
@@ -80,7 +84,7 @@ def run(payload: SearchPayload) -> dict[str, Any]:
     media = media_services.refresh_details(media_id)
     offers, warnings = indexers.search_all(_wish(media, payload.season, payload.episode))
     torrents = offered.keep(offers)
-    accepted = _decide(media, torrents, payload.season, payload.episode)
+    accepted = _decide(media, torrents, payload.season, payload.episode, payload.profile_id)
     log.info("releases searched", media_id=media.pk, found=len(torrents), accepted=accepted, warnings=warnings)
     return {
         "media_id": media.pk,
@@ -125,41 +129,21 @@ def _wish(media: Media, season: int | None, episode: int | None) -> indexers.Wis
     )
 
 
-def _wanted(media: Media, season: int | None, episode: int | None) -> Wanted:
-    return Wanted(
-        kind="movie" if media.kind == Kind.MOVIE else "tv",
-        title=media.title,
-        titles=tuple(filter(None, (media.original_title, *media.titles))),
-        year=media.year,
-        season=season,
-        episode=episode,
-        runtime=media.runtime or None,
-        namesakes=media_services.namesakes(media),
-    )
+def _decide(
+    media: Media, torrents: list[Torrent], season: int | None, episode: int | None, profile_id: int | None = None
+) -> int:
+    """Write what is thought of each release for this title, drop what nobody offers any more; gives how many will do.
 
-
-def _decide(media: Media, torrents: list[Torrent], season: int | None, episode: int | None) -> int:
-    """Write what is thought of each release for this title, drop what nobody offers any more; gives how many will do."""
-    wanted, profile, now = _wanted(media, season, episode), Profile(), timezone.now()
-    decided = []
-    for torrent in torrents:
-        decision = rank.decide(wanted, parse(torrent.title), torrent.size, torrent.seeders, profile)
-        decided.append(
-            Candidate(
-                media=media, torrent=torrent, season=season, episode=episode, decided_at=now, **decision.to_json()
-            )
-        )
-    decided.sort(key=lambda candidate: candidate.torrent_id)
+    Both the title's own profile and the one that was asked for decide: the title's list is by the first.
+    """
+    part = deciding.Part(media, season, episode)
+    asked = holding(media.pk, profile_id)
+    profiles = {held.id: held for held in (holding(media.pk), asked)}
     with transaction.atomic():
-        Candidate.objects.bulk_create(
-            decided,
-            update_conflicts=True,
-            unique_fields=["media", "torrent", "season", "episode"],
-            update_fields=["score", "reasons", "rejections", "decided_at"],
-        )
+        accepted = {held.id: deciding.write(part, torrents, held) for held in profiles.values()}
         searched = Candidate.objects.filter(media=media, season=season, episode=episode)
-        searched.filter(decided_at__lt=now - STALE).delete()
-    return sum(candidate.score is not None for candidate in decided)
+        searched.filter(torrent__seen_at__lt=timezone.now() - STALE).delete()
+    return accepted[asked.id]
 
 
 def releases_of(
@@ -167,8 +151,9 @@ def releases_of(
 ) -> dict[str, Any]:
     """The releases of a title, accepted ones first by score, rejected ones after with their rejections.
 
-    With a season only what was found when it (and the episode) was searched for. One row a release. What is on the blocklist of
-    `user_id`, or of everybody, is rejected for that. Three statements. 404 for an unknown title.
+    With a season only what was found when it (and the episode) was searched for. One row a release, by the profile that the
+    title uses, or by whichever decided last where that has not yet. What is on the blocklist of `user_id`, or of everybody, is
+    rejected for that. Three statements. 404 for an unknown title.
     """
     blocks = blocklist.of(media_id, user_id)
     rows = Candidate.objects.filter(media_id=media_id)
@@ -177,7 +162,7 @@ def releases_of(
     best = Candidate.objects.filter(media_id=media_id, torrent_id=OuterRef("torrent_id"))
     if season is not None:
         best = best.filter(season=season, episode=episode)
-    rows = rows.filter(pk=Subquery(best.order_by(F("score").desc(nulls_last=True), "id").values("pk")[:1]))
+    rows = rows.filter(pk=Subquery(_own_first(best, media_id).values("pk")[:1]))
     total = rows.count()
     if not total:
         media_services.get(media_id)
@@ -188,32 +173,50 @@ def releases_of(
     return listing([blocks.refuse(release_json(row), row["blocked_by"]) for row in window], total, page)
 
 
+def _own_first(rows: QuerySet[Candidate], media_id: int) -> QuerySet[Candidate]:
+    """Decisions of the profile that the title uses before those of others, each the best first."""
+    chosen = TitleProfile.objects.filter(media_id=media_id).values("profile_id")
+    default = QualityProfile.objects.filter(is_default=True).values("pk")
+    own = Coalesce(Subquery(chosen[:1]), Subquery(default[:1]), output_field=BigIntegerField())
+    is_own = (When(profile_id=F("own"), then=0), When(profile__isnull=True, own__isnull=True, then=0))
+    return rows.annotate(own=own).order_by(Case(*is_own, default=1), F("score").desc(nulls_last=True), "id")
+
+
 _OF_TORRENT = ("title", "indexer", "indexers", "size", "seeders", "peers", "published_at", "parsed")
-_FIELDS = ("torrent_id", "score", "reasons", "rejections", *(f"torrent__{name}" for name in _OF_TORRENT))
+_FIELDS = (
+    "torrent_id",
+    "score",
+    "reasons",
+    "rejections",
+    "profile__name",
+    *(f"torrent__{name}" for name in _OF_TORRENT),
+)
 
 
 def release_json(row: dict[str, Any]) -> dict[str, Any]:
-    """The one JSON shape of a release; `id` is what /downloads/start takes as torrent_id."""
-    told = {"id": row["torrent_id"]}
-    told |= {name: row[f"torrent__{name}"] for name in _OF_TORRENT if name != "parsed"}
-    told |= {name: row[name] for name in ("score", "reasons", "rejections")}
+    """The one JSON shape of a release; `id` is what /downloads/start takes as torrent_id. Sentences in the active language."""
+    shown = {"id": row["torrent_id"], "score": row["score"], "profile": row["profile__name"]}
+    shown |= {name: row[f"torrent__{name}"] for name in _OF_TORRENT if name != "parsed"}
+    shown |= {name: [told(entry) for entry in row[name]] for name in ("reasons", "rejections")}
     parsed = row["torrent__parsed"] if isinstance(row["torrent__parsed"], dict) else {}
-    return told | {name: parsed.get(name) for name in QUALITY}
+    return shown | {name: parsed.get(name) for name in QUALITY}
 
 
 def best(
     media_id: int,
     season: int | None,
     episode: int | None,
+    profile_id: int | None = None,
     *,
     user_id: int | None = None,
     seen_since: datetime | None = None,
 ) -> Torrent | None:
-    """The release to take; None when nothing that was found will do, or was seen since then.
+    """The release to take by the profile that was asked for, else the title's; None when nothing that was found will do, or
+    was seen since then.
 
     The first by score that releases.choice.pick lets pass. Nothing is taken that is on the blocklist of `user_id` or of everybody.
     """
-    fit = Candidate.objects.filter(media_id=media_id, season=season, episode=episode, score__isnull=False)
+    fit = _decided(media_id, season, episode, profile_id).filter(score__isnull=False)
     rows = blocklist.of(media_id, user_id).mark(fit).filter(blocked_by__isnull=True)
     if seen_since is not None:
         rows = rows.filter(torrent__seen_at__gte=seen_since)
@@ -226,16 +229,28 @@ def _is_single(candidate: Candidate) -> bool:
     return candidate.media.kind == Kind.TV and is_single(candidate.torrent.parsed)
 
 
-def rejections_of(media_id: int, season: int | None, episode: int | None, *, user_id: int | None = None) -> list[str]:
+def _decided(media_id: int, season: int | None, episode: int | None, profile_id: int | None) -> QuerySet[Candidate]:
+    """What the profile of now thinks of what was found; where something else is stored, it decides first."""
+    held = holding(media_id, profile_id)
+    found = Candidate.objects.filter(media_id=media_id, season=season, episode=episode)
+    rows = found.filter(profile_id=held.id, profile_version=held.version)
+    if found.exists() and not rows.exists():
+        deciding.decide_again(media_id)
+    return rows
+
+
+def rejections_of(
+    media_id: int, season: int | None, episode: int | None, profile_id: int | None = None, *, user_id: int | None = None
+) -> list[str]:
     """Why nothing will do, for people: each sentence once, of the releases that were looked at."""
     blocks = blocklist.of(media_id, user_id)
-    rows = blocks.mark(Candidate.objects.filter(media_id=media_id, season=season, episode=episode))
+    rows = blocks.mark(_decided(media_id, season, episode, profile_id))
     if rows.filter(score__isnull=False, blocked_by__isnull=True).exists():
         return ["Only single episodes were found, no release of the whole season."]
     ordered = rows.order_by(F("blocked_by").asc(nulls_last=True), F("torrent__seeders").desc(), "id")
     found = ordered.values("rejections", "blocked_by")[:20]
-    told = [blocks.refuse(row, row["blocked_by"])["rejections"] for row in found]
-    return list(dict.fromkeys(entry["sentence"] for rejections in told for entry in rejections))
+    refused = [blocks.refuse(row, row["blocked_by"])["rejections"] for row in found]
+    return list(dict.fromkeys(str(told(entry)["sentence"]) for rejections in refused for entry in rejections))
 
 
 def wait_for(job: Job, seconds: float) -> Job:

@@ -54,14 +54,10 @@ class AcceptedShape(serializers.Serializer[Any]):
 
 
 class ReasonShape(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    points = serializers.IntegerField()
-    sentence = serializers.CharField()
-
-
-class RejectionShape(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    sentence = serializers.CharField()
+    code = serializers.CharField(help_text="Stable: docs/reasons.md.")
+    params = serializers.DictField(help_text="What the sentence names.")
+    points = serializers.IntegerField(help_text="0 of a rejection.")
+    sentence = serializers.CharField(help_text="In the language of the request.")
 
 
 @extend_schema_field(
@@ -81,8 +77,9 @@ class ReleaseShape(serializers.Serializer[Any]):
     peers = serializers.IntegerField()
     published_at = serializers.DateTimeField(allow_null=True)
     score = serializers.IntegerField(allow_null=True, help_text="Null when rejected.")
+    profile = serializers.CharField(allow_null=True, help_text="Who decided; null: the profile that is built in.")
     reasons = ReasonShape(many=True)
-    rejections = RejectionShape(many=True)
+    rejections = ReasonShape(many=True)
     season = SeasonField(help_text="An integer, or a list where the release has several.")
     episodes = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
     complete = serializers.BooleanField(allow_null=True)

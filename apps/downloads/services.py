@@ -11,7 +11,7 @@ from apps.accounts import audit
 from apps.accounts.models import User
 from apps.downloads import blocklist, faults, placing, quotas, rows, search, sidecars
 from apps.downloads.engine.metainfo import parse_magnet
-from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent
+from apps.downloads.models import Candidate, Download, LibraryFile, Phase, QualityProfile, Torrent
 from apps.feed import push
 from apps.jobs import services as jobs
 from apps.media.models import Kind, Media
@@ -72,6 +72,7 @@ def start(
     magnet: str | None = None,
     season: int | None = None,
     episode: int | None = None,
+    profile_id: int | None = None,
     automatic: bool = False,
     replaces: int | None = None,
 ) -> tuple[Download, str]:
@@ -80,8 +81,9 @@ def start(
 
     `replaces`: a complete download of the same person and thing, whose files make room once this one's are there.
 
-    Without a release or magnet the best release is searched for first. Raises PermanentError: 400 bad magnet, 404 unknown
-    title or release, 409 active or complete already, 429 more than their quotas allow.
+    Without a release or magnet the best release is searched for first, by the quality profile that was asked for, else by the
+    one that the title uses. Raises PermanentError: 400 bad magnet, 404 unknown title, release or profile, 409 active or complete
+    already, 429 more than their quotas allow.
     """
     if torrent_id is not None and magnet:
         raise PermanentError("Give a release or a magnet, not both.", fields={"magnet": ["not with torrent_id"]})
@@ -90,6 +92,8 @@ def start(
     if media is None:
         raise not_found("This title")
     torrent = _offered(media_id, torrent_id) if torrent_id is not None else None
+    if profile_id is not None and not QualityProfile.objects.filter(pk=profile_id).exists():
+        raise not_found("This quality profile")
     key = (link.info_hash_v1 or link.info_hash_v2 or "") if link else ""
     target = _target(media, torrent, key, season, episode)
     try:
@@ -101,7 +105,7 @@ def start(
                 raise error
             quotas.take(user, torrent.size if torrent else 0)
             download = Download.objects.create(
-                user_id=user_id, media=media, torrent=torrent, target=target, season=season, episode=episode,
+                user_id=user_id, media=media, torrent=torrent, profile_id=profile_id, target=target, season=season, episode=episode,
                 magnet=link.canonical() if link else "", name=link.name if link else torrent.title if torrent else "",
                 phase=Phase.QUEUED if torrent or link else Phase.SEARCHING, request_id=request_id.current(),
                 automatic=automatic, replaces_id=replaces, is_upgrade=replaces is not None,
@@ -138,6 +142,7 @@ def enqueue(download: Download) -> Any:
             "season": download.season,
             "episode": download.episode,
             "download_id": download.pk,
+            "profile_id": download.profile_id,
         }
         return jobs.enqueue("scout", "search", payload, user_id=download.user_id)
     payload = {"download_id": download.pk, "torrent_id": download.torrent_id}

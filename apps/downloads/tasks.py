@@ -2,6 +2,8 @@
 
 from apps.downloads import preparation, recycling, replacement, search, services
 from apps.downloads.indexers import limits
+from apps.downloads.profiles import again
+from apps.downloads.profiles.again import AgainPayload
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
 from apps.jobs.registry import Running, chore, failed, handler
@@ -17,9 +19,9 @@ def forget_uses_of_indexers() -> int:
 def search_releases(payload: SearchPayload, job: Running) -> dict[str, object]:
     found = search.run(payload)
     if payload.download_id is not None:
-        wanted = (found["media_id"], payload.season, payload.episode)
-        release = search.best(*wanted, user_id=job.user_id)
-        refusals = [] if release else search.rejections_of(*wanted, user_id=job.user_id)
+        asked = (found["media_id"], payload.season, payload.episode, payload.profile_id)
+        release = search.best(*asked, user_id=job.user_id)
+        refusals = [] if release else search.rejections_of(*asked, user_id=job.user_id)
         services.choose(payload.download_id, release, refusals)
     return found
 
@@ -31,6 +33,11 @@ def search_failed(payload: SearchPayload, job: Running, reason: str) -> str | No
         return None
     services.search_failed(payload.download_id, reason)
     return ""
+
+
+@handler("scout", "redecide", AgainPayload)
+def decide_again(payload: AgainPayload, job: Running) -> dict[str, object]:
+    return again.run(payload)
 
 
 @handler("hunter", "start", StartPayload)

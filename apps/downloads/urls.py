@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from apps.downloads import indexer_views, search_views, views
+from apps.downloads import indexer_views, profile_views, search_views, views
 from apps.downloads import pages as html
 
 api: list[URLPattern] = [
@@ -19,6 +19,7 @@ api: list[URLPattern] = [
     path("blocklist/<int:blocked_id>", views.BlockedView.as_view()),
     *search_views.api,
     *indexer_views.api,
+    *profile_views.api,
 ]
 pages: list[URLPattern] = [
     path("titles/<int:media_id>", html.title_by_id, name="title-by-id"),

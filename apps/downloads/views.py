@@ -27,6 +27,13 @@ class StartBody(StrictSerializer):
     magnet = serializers.CharField(max_length=32_000, required=False, allow_blank=True)
     season = serializers.IntegerField(min_value=0, max_value=9999, required=False, allow_null=True)
     episode = serializers.IntegerField(min_value=0, max_value=9999, required=False, allow_null=True)
+    profile_id = serializers.IntegerField(
+        min_value=1,
+        max_value=2**63 - 1,
+        required=False,
+        allow_null=True,
+        help_text="Of GET /profiles; else the title's.",
+    )
 
 
 class AcceptedSerializer(serializers.Serializer[Any]):
@@ -159,6 +166,7 @@ class StartView(APIView):
             magnet=asked.get("magnet") or None,
             season=asked.get("season"),
             episode=asked.get("episode"),
+            profile_id=asked.get("profile_id"),
         )
         return Response({"id": download.pk, "job_id": job_id}, status=202)
 

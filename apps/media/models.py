@@ -18,6 +18,9 @@ class Media(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     title = models.CharField(max_length=500)
     original_title = models.CharField(max_length=500, blank=True, default="")
+    original_language = models.CharField(
+        max_length=8, blank=True, default="", help_text="ISO 639-1; empty while unknown, and of what has no words."
+    )
     titles = ArrayField(models.CharField(max_length=500), default=list, help_text="Alternative titles, for matching.")
     year = models.SmallIntegerField(null=True)
     overview = models.TextField(blank=True, default="")

@@ -98,6 +98,7 @@ def learn(media: Media, details: Details) -> None:
     label = details.label or media.title
     media.title, media.year = label, year
     media.original_title = details.original or media.original_title
+    media.original_language = details.language
     media.titles = titles_of(media, details)
     media.overview = details.overview or media.overview
     media.genres = [genre.name[:64] for genre in details.genres if genre.name] or media.genres

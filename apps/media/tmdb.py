@@ -21,6 +21,7 @@ PAGE_SIZE = 20
 GENRES_SECONDS = 86_400.0
 REFUSALS = (401, 403)
 TITLE_CHARS = 500
+_CODES = {"xx": "", "cn": "zh"}
 
 
 def _text(value: object) -> object:
@@ -106,6 +107,7 @@ class Details(Found):
     """movie/{id} or tv/{id} with alternative_titles, translations and external_ids appended. Runtimes in minutes."""
 
     genres: list[Genre] = []
+    original_language: Text = ""
     runtime: int | None = None
     episode_run_time: list[int] = []
     imdb_id: Text = ""
@@ -118,6 +120,12 @@ class Details(Found):
     def minutes(self) -> int | None:
         """A film's length, or the usual one of an episode; TMDB's 0 means unknown."""
         return self.runtime or next((length for length in self.episode_run_time if length > 0), None)
+
+    @property
+    def language(self) -> str:
+        """ISO 639-1, "" where it has no words: TMDB says "xx" for that, and "cn" for Cantonese."""
+        code = _CODES.get(self.original_language, self.original_language)
+        return code if len(code) == 2 and code.isascii() and code.isalpha() else ""
 
     @property
     def imdb(self) -> str:

@@ -16,7 +16,15 @@ from apps.accounts.models import User
 from apps.jobs.models import Job
 from sokoul.errors import PermanentError
 
-KINDS = ("hunter.start", "notifier.confirm", "notifier.send", "notifier.test", "scout.details", "scout.search")
+KINDS = (
+    "hunter.start",
+    "notifier.confirm",
+    "notifier.send",
+    "notifier.test",
+    "scout.details",
+    "scout.redecide",
+    "scout.search",
+)
 
 
 class Kind(admin.SimpleListFilter):

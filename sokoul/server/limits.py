@@ -28,6 +28,8 @@ class Limits:
     # Full-match patterns of the paths that may send more; the first match wins.
     bodies: tuple[tuple[str, BodyLimit], ...] = (
         (r"((/api/v1)?/user|/app/profile)/avatar/?", BodyLimit(AVATAR_FORM, 60.0)),
+        # All that is published for one application is half a megabyte.
+        (r"((/api/v1)?/admin/profiles/import|/dashboard/profiles/import)/?", BodyLimit(4 * MIB, 60.0)),
     )
     response_seconds: float = 30.0
     # Requests that wait for a thread: so many, and so long without any request succeeding (a queue that moves, as when 200

@@ -17,7 +17,8 @@ PHONE = {"width": 390, "height": 844}
 EVIL = "<img src=x onerror=alert(1)>"
 PAGES = (
     "", "requests/", "requests/click-1/", "downloads/download/", "jobs/job/", "dlq/", "media/media/", "downloads/torrent/",
-    "downloads/candidate/", "downloads/indexer/", "indexers/", "accounts/user/", "accounts/auditentry/", "settings/",
+    "downloads/candidate/", "downloads/indexer/", "profiles/", "profiles/new/", "profiles/import/", "indexers/",
+    "accounts/user/", "accounts/auditentry/", "settings/",
 )  # fmt: skip
 
 

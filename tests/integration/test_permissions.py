@@ -23,7 +23,16 @@ from apps.bot import talking
 from apps.bot.handlers import registry
 from apps.bot.incoming import Incoming
 from apps.bot.reply import Sender
-from apps.downloads.models import Blocked, Candidate, Download, Indexer, LibraryFile, Torrent, TorrentState
+from apps.downloads.models import (
+    Blocked,
+    Candidate,
+    Download,
+    Indexer,
+    LibraryFile,
+    QualityProfile,
+    Torrent,
+    TorrentState,
+)
 from apps.feed import payloads, push
 from apps.jobs import broker
 from apps.jobs.models import Job
@@ -73,6 +82,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
     candidate = Candidate.objects.create(
         media=film, torrent=release, score=1, reasons=reasons, decided_at=timezone.now()
     )
+    profile = QualityProfile.objects.create(name="Bright", settings={})
     wishes = {
         name: Download.objects.create(
             user=alice, media=hers, target=name, phase=phase, status=status, name=f"{MARK} {name}", reason=MARK
@@ -116,7 +126,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         "accounts/auditentry": audit.AuditEntry.objects.latest("pk").pk, "media/media": hers.pk, "downloads/torrent": release.pk,
         "downloads/candidate": candidate.pk, "downloads/download": wishes["download_id"].pk, "jobs/job": job.pk,
         "object_id": 1, "key_id": key.pk, "blocked_id": blocked.pk, "downloads/blocked": blocked.pk,
-        "indexer_id": indexer.pk, "downloads/indexer": indexer.pk,
+        "indexer_id": indexer.pk, "downloads/indexer": indexer.pk, "profile_id": profile.pk,
     }  # fmt: skip
 
 

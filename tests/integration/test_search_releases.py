@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.downloads import offered, search, search_views
 from apps.downloads.indexers import Offer
 from apps.downloads.models import Candidate, Torrent
+from apps.downloads.profiles import deciding
 from apps.downloads.search import SearchPayload
 from apps.jobs.models import Job
 from apps.jobs.worker import Worker
@@ -89,7 +90,7 @@ def test_the_years_of_other_films_of_the_title_are_known_to_the_decision(provide
     found = media_services.search_titles("tin comets", "movie")["results"]
     ids = {media["year"]: int(media["id"]) for media in found}
     Media.objects.create(tmdb_id=7, kind="tv", title="Tin Comets", year=1999, genres=["Unknown"], slug="tin-comets")
-    wanted = search._wanted(media_services.get(ids[2022]), None, None)
+    wanted = deciding.wanted(deciding.Part(media_services.get(ids[2022]), None, None))
     assert (wanted.year, wanted.namesakes) == (2022, (1987,))
 
 

@@ -1,6 +1,7 @@
 """What a release is worth to a profile, and why."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from apps.downloads.releases.match import Wanted
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile, Tier
 from apps.downloads.releases.rank import Decision, Offer, decide, is_sample, order
-from apps.downloads.releases.verdict import SENTENCES, Verdict
 
 GB = 1_000_000_000
 LAMP = Wanted("movie", "Lamp", year=2019, runtime=100)
@@ -171,13 +171,30 @@ def test_samples() -> None:
 def test_the_decision_as_it_is_stored() -> None:
     stored = judge("Lamp.2019.HDCAM.x264-GRP").to_json()
     assert stored["score"] is None
-    assert stored["rejections"] == [{"code": "cam", "sentence": "It was filmed in a cinema (CAM)."}]
+    assert stored["rejections"] == [{"code": "cam", "params": {}, "points": 0}]
+    assert {"code": "seeders", "params": {"found": 50}, "points": 57} in stored["reasons"]
 
 
-def test_every_sentence_can_be_filled() -> None:
-    params = {"found": 1, "wanted": 2, "word": "x", "words": "y", "name": "z", "why": "w"}
-    for code in SENTENCES:
-        assert "{" not in Verdict(code, params).sentence()
+def test_whole_discs_and_archives_are_refused_without_tiers_too() -> None:
+    assert refused(judge("Lamp.2019.COMPLETE.BLURAY-GRP", 40 * GB)) == ["disc"]
+    assert refused(judge("Lamp.2019.1080p.BluRay.x264-GRP.mkv")) == []
+    archive = replace(parse(GOOD), container="rar")
+    assert refused(decide(LAMP, archive, 6 * GB, 50, Profile())) == ["archived"]
+
+
+def test_a_tier_that_is_not_wanted_has_its_sentence() -> None:
+    tiers = (Tier(name="Web", qualities=("WEBDL-1080p",)),)
+    assert refused(judge("Lamp.2019.COMPLETE.BLURAY-GRP", 9 * GB, tiers=tiers)) == ["disc"]
+    assert refused(judge("Lamp.2019.1080p.HDTV.MPEG2-GRP", tiers=tiers)) == ["raw"]
+    assert refused(judge(GOOD, tiers=tiers)) == ["quality_unwanted"]
+
+
+def test_what_a_profile_may_insist_on() -> None:
+    assert refused(judge(GOOD, 0)) == []
+    assert refused(judge(GOOD, 0, size_required=True)) == ["size_unknown"]
+    burnt = "Lamp.2019.1080p.BluRay.HC.x264-GRP"
+    assert refused(judge(burnt)) == []
+    assert refused(judge(burnt, refuse_hardcoded=True)) == ["hardcoded_unwanted"]
 
 
 def test_a_profile_refuses_what_it_does_not_know() -> None:

@@ -147,7 +147,7 @@ def test_a_profile_is_taken_with_its_tiers_limits_and_scores() -> None:
         ("DVD", ("DVD",), False),
     ]
     assert [(scored.format.name, scored.score) for scored in ours.formats] == [("Lamps", 30), ("Lamps", 4)]
-    assert taken.missing == ("Candles",)
+    assert (taken.found, taken.missing) == (("lamp-1", "moon-1"), {"candle-1": "Candles"})
     assert (ours.cutoff, ours.upgrades, ours.prefer_propers) == ("WEB|Disc", True, False)
     assert (ours.minimum_format_score, ours.cutoff_format_score, ours.minimum_upgrade_score) == (10, 900, 5)
     assert (ours.languages, ours.language_required) == (("original",), True)

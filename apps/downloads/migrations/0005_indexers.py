@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('downloads', '0003_starts'),
+        ('downloads', '0004_profiles'),
     ]
 
     operations = [

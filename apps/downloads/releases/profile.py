@@ -35,6 +35,9 @@ class Profile(BaseModel):
 
     Sizes are megabytes (10^6 bytes) per minute of runtime. Languages are ISO 639-1 codes, or “original”: the work's own.
 
+    minimum_age_minutes: what is younger is not taken by itself; delay_minutes: nor is, for so long, what is below the
+    cutoff, for a better one may come (releases.moment).
+
     Where there are tiers, they decide instead of resolutions and sources; where there are formats, they decide instead of
     codec, colours and sound, and seeders and size only between equals. cutoff: the tier from which on no better one is
     looked for, the best where it is None; the same is cutoff_format_score for formats. prefer_propers: whether a
@@ -54,6 +57,10 @@ class Profile(BaseModel):
     min_mb_per_minute: float = Field(default=0, ge=0)
     max_mb_per_minute: float = Field(default=400, gt=0)
     preferred_mb_per_minute: float = Field(default=60, gt=0)
+    size_required: bool = False
+    refuse_hardcoded: bool = False
+    minimum_age_minutes: int = Field(default=0, ge=0, le=525_600)
+    delay_minutes: int = Field(default=0, ge=0, le=525_600)
     blocked_words: tuple[str, ...] = ()
     required_words: tuple[str, ...] = ()
     preferred_words: dict[str, int] = Field(default_factory=dict)

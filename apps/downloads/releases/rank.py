@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from apps.downloads.releases.formats import Score, Subject
 from apps.downloads.releases.formats import score as format_score
@@ -26,6 +27,9 @@ _THEATRE = {
     "R5": "screener",
     "WORKPRINT": "workprint",
 }
+# Qualities that have a sentence of their own.
+_WHOLE = {"BR-DISK": "disc", "Raw-HD": "raw"}
+_ARCHIVES = frozenset({"rar", "zip", "7z", "tar", "gz", "001"})
 # Points for each place in the profile's order. One of resolution outweighs everything else but preferred words.
 _RESOLUTION, _SOURCE, _CODEC, _LANGUAGE = 1000, 40, 20, 50
 # One place of a tier outweighs all custom formats together: published ones give tens of thousands at most.
@@ -53,12 +57,12 @@ class Decision:
     reasons: tuple[Verdict, ...] = ()
     rejections: tuple[Verdict, ...] = ()
 
-    def to_json(self) -> dict[str, object]:
-        """As it is stored with the release and answered by the API."""
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored with the release: parameters and no sentences, which each reader gets in their language."""
         return {
             "score": self.score,
-            "reasons": [{"code": v.code, "points": v.points, "sentence": v.sentence()} for v in self.reasons],
-            "rejections": [{"code": v.code, "sentence": v.sentence()} for v in self.rejections],
+            "reasons": [verdict.to_json() for verdict in self.reasons],
+            "rejections": [verdict.to_json() for verdict in self.rejections],
         }
 
 
@@ -81,6 +85,7 @@ def decide(
     rejections = (
         *mismatches(wanted, name),
         *_refusals(name, rate, seeders, profile, languages),
+        *_size_refusals(size, rate, profile),
         *_format_refusals(formats, profile),
     )
     reasons = (*_points(wanted, name, rate, seeders, profile, languages), *_format_points(formats))
@@ -119,9 +124,12 @@ def _refusals(
         yield Verdict("resolution_unwanted", {"found": name.resolution})
     if name.sample:
         yield Verdict("sample")
+    if name.container in _ARCHIVES:
+        yield Verdict("archived", {"found": name.container})
+    if name.hardcoded and profile.refuse_hardcoded:
+        yield Verdict("hardcoded_unwanted")
     yield from _word_refusals(name.raw, profile)
     yield from _language_refusals(name, profile, languages)
-    yield from _size_refusals(rate, profile)
     if seeders is not None and seeders < profile.min_seeders:
         yield Verdict("too_few_seeders", {"found": seeders, "wanted": profile.min_seeders})
 
@@ -130,7 +138,7 @@ def _tier_refusals(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
     found = quality(name).name
     tier = profile.tier(found)
     if tier is None or not tier.allowed:
-        code = _THEATRE.get(name.source or "")
+        code = _THEATRE.get(name.source or "") or _WHOLE.get(found)
         yield Verdict(code) if code else Verdict("quality_unwanted", {"found": found})
 
 
@@ -144,6 +152,8 @@ def _origin(name: ReleaseName) -> str | None:
 
 
 def _source_refusals(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
+    if quality(name).name == "BR-DISK":  # no source says so by itself, and nothing here plays it
+        yield Verdict("disc")
     source = _origin(name)
     if source is None or source in profile.sources:
         return
@@ -175,7 +185,9 @@ def _language_refusals(name: ReleaseName, profile: Profile, languages: tuple[str
         yield Verdict("wrong_language", {"found": ", ".join(name.languages), "wanted": ", ".join(languages)})
 
 
-def _size_refusals(rate: float | None, profile: Profile) -> Iterable[Verdict]:
+def _size_refusals(size: int, rate: float | None, profile: Profile) -> Iterable[Verdict]:
+    if profile.size_required and size <= 0:
+        yield Verdict("size_unknown")
     if rate is None:
         return
     if rate < profile.min_mb_per_minute:

@@ -19,6 +19,7 @@ from apps.downloads.releases.qualities import MODIFIERS, RESOLUTIONS, SOURCES, A
 # The *arrs ask for no more than this by themselves; the published profiles leave sizes to another document.
 MAX_MB_PER_MINUTE = 2_000
 DEFAULT_SET = "default"
+MOST_POINTS = 1_000_000  # for one format; the published ones give tens of thousands at most
 
 _FLAGS: Mapping[App, Mapping[int, str]] = {
     "radarr": {
@@ -55,12 +56,13 @@ class PublishedFormat:
 
 @dataclass(frozen=True, slots=True)
 class PublishedProfile:
-    """missing: the names of formats that the profile asks for and nobody gave."""
+    """found: the identities of its formats, in its order; missing: of those that nobody gave, with their names."""
 
     identity: str
     profile: Profile
     score_set: str
-    missing: tuple[str, ...]
+    found: tuple[str, ...]
+    missing: Mapping[str, str]
 
 
 def _as_mapping(fields: object) -> object:
@@ -68,6 +70,9 @@ def _as_mapping(fields: object) -> object:
     if not isinstance(fields, list):
         return fields
     return {one.get("name"): one.get("value") for one in fields if isinstance(one, dict)}
+
+
+Points = Annotated[StrictInt, Field(ge=-MOST_POINTS, le=MOST_POINTS)]
 
 
 class _Document(BaseModel):
@@ -84,7 +89,7 @@ class _Specification(_Document):
 
 class _Format(_Document):
     trash_id: str = ""
-    trash_scores: dict[str, StrictInt] = Field(default_factory=dict)
+    trash_scores: dict[str, Points] = Field(default_factory=dict)
     name: StrictStr
     specifications: tuple[_Specification, ...]
 
@@ -124,14 +129,15 @@ def read_profile(document: object, app: App, formats: Mapping[str, PublishedForm
     published = _checked(_Profile, document)
     assert isinstance(published, _Profile)
     score_set = published.trash_score_set
-    found = [formats[identity] for identity in published.formatItems.values() if identity in formats]
-    missing = tuple(name for name, identity in published.formatItems.items() if identity not in formats)
+    asked = {identity: name for name, identity in published.formatItems.items()}
+    found = {identity: formats[identity] for identity in asked if identity in formats}
+    missing = {identity: name for identity, name in asked.items() if identity not in formats}
     settings = {
         "name": published.name,
         "tiers": tuple(_tier(item, app) for item in published.items),
         "cutoff": published.cutoff,
         "upgrades": published.upgradeAllowed,
-        "formats": tuple(ScoredFormat(format=one.format, score=one.score(score_set)) for one in found),
+        "formats": tuple(ScoredFormat(format=one.format, score=one.score(score_set)) for one in found.values()),
         "minimum_format_score": published.minFormatScore,
         "cutoff_format_score": published.cutoffFormatScore,
         "minimum_upgrade_score": published.minUpgradeFormatScore,
@@ -142,7 +148,7 @@ def read_profile(document: object, app: App, formats: Mapping[str, PublishedForm
     }
     profile = _checked(Profile, settings)
     assert isinstance(profile, Profile)
-    return PublishedProfile(published.trash_id, profile, score_set, missing)
+    return PublishedProfile(published.trash_id, profile, score_set, tuple(found), missing)
 
 
 def _checked(kind: type[BaseModel], document: object) -> BaseModel:
