@@ -33,7 +33,7 @@ class Decided(TabularInline):  # type: ignore[misc]  # unfold is untyped
     """What was decided about a release, on its page."""
 
     model = Candidate
-    fields = readonly_fields = ("media", "season", "episode", "score", "why", "decided_at")
+    fields = readonly_fields = ("media", "season", "episode", "profile", "score", "why", "decided_at")
     extra = 0
     can_delete = False
     verbose_name_plural = gettext_lazy("What was decided about it")
@@ -45,7 +45,7 @@ class Decided(TabularInline):  # type: ignore[misc]  # unfold is untyped
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Candidate]:
-        rows: QuerySet[Candidate] = super().get_queryset(request).select_related("media")
+        rows: QuerySet[Candidate] = super().get_queryset(request).select_related("media", "profile")
         return rows
 
     @admin.display(description=gettext_lazy("why"))
@@ -101,9 +101,9 @@ class Taken(admin.SimpleListFilter):
 class CandidateAdmin(Listed):
     heading = gettext_lazy("Decisions about releases")
     one = gettext_lazy("Decision")
-    list_display = ("torrent", "wanted", "score", "why", "when")
+    list_display = ("torrent", "wanted", "profile", "score", "why", "when")
     list_filter = (Taken,)
-    list_select_related = ("torrent", "media")
+    list_select_related = ("torrent", "media", "profile")
     search_fields = ("torrent__title", "media__title")
     ordering = ("-pk",)
 

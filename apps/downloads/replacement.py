@@ -104,7 +104,7 @@ def _go_on(download_id: int) -> None:
     download = Download.objects.get(pk=download_id)
     if download.phase == Phase.SEARCHING:
         since = timezone.now() - RECENT
-        wanted = (download.media_id, download.season, download.episode)
+        wanted = (download.media_id, download.season, download.episode, download.profile_id)
         if release := search.best(*wanted, user_id=download.user_id, seen_since=since):
             services.choose(download_id, release, [])
             return

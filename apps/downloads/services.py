@@ -158,7 +158,8 @@ def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> No
         if (download := held(download_id)) is None or download.phase != Phase.SEARCHING:
             return
         if release and blocklist.of(download.media_id, download.user_id).holds(release.pk):
-            release = search.best(download.media_id, download.season, download.episode, user_id=download.user_id)
+            wanted = (download.media_id, download.season, download.episode, download.profile_id)
+            release = search.best(*wanted, user_id=download.user_id)
         if release is None:
             reason = _nothing(refusals) + _tried(download)
             rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)

@@ -28,6 +28,7 @@ def use_keys(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
 def test_details_of_a_film(umbrella: Media) -> None:
     media = services.refresh_details(umbrella.pk)
     assert (media.runtime, media.imdb_id) == (tmdb.details(Kind.MOVIE, 9000101).minutes, "tt99000101")  # type: ignore[union-attr]
+    assert media.original_language == "en"
     assert media.runtime is not None
     assert media.titles == ["The Keeper's Umbrella", "Le Parapluie du gardien de phare"]
     assert (media.genres, media.slug) == (["Comedy", "Family"], "the-lighthouse-keepers-umbrella-2021")

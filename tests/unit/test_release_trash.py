@@ -188,3 +188,12 @@ def test_a_profile_that_cannot_be_taken_is_refused_with_the_reason(
         read_profile(profile(**changes), "radarr", {})
     assert refused.value.code == code
     assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["9" * 5_000, "--5", "-", "٣", [1], {"x": 1}, None, True])
+def test_what_is_no_number_of_the_applications_is_refused(value: object) -> None:
+    assert refusal(document(specification("Source", {"value": value}))).code == "unknown_value"
+
+
+def test_fields_without_a_name_are_none() -> None:
+    assert refusal(document(specification("ReleaseTitle", [{"name": ["x"], "value": "y"}, 7]))).code == "malformed"

@@ -104,3 +104,10 @@ def test_genres_are_never_empty() -> None:
     assert genres_of([28, 28, 99], {28: "Action"}) == ["Action"]
     assert genres_of([99], {28: "Action"}) == ["Unknown"]
     assert genres_of([], {}) == ["Unknown"]
+
+
+@pytest.mark.parametrize(
+    ("told", "language"), [("ja", "ja"), ("cn", "zh"), ("xx", ""), (None, ""), ("", ""), ("<b", ""), ("english", "")]
+)
+def test_the_language_of_a_work_is_iso_639_1_or_unknown(told: object, language: str) -> None:
+    assert tmdb.Details.model_validate({"id": 1, "title": "x", "original_language": told}).language == language

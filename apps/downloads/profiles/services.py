@@ -21,6 +21,7 @@ from apps.media import services as media_services
 from sokoul.api import Page, listing
 from sokoul.errors import PermanentError, conflict, not_found
 
+MOST_TEXT = 100_000  # as JSON: what was changed goes into the audit trail, whose messages have an end
 SETTINGS = tuple(name for name in Profile.model_fields if name not in {"name", "formats"})
 
 
@@ -53,7 +54,10 @@ def wish(asked: Mapping[str, Any]) -> tuple[Wish, dict[str, Any]]:
         rules = Profile.model_validate({**_own(wanted.settings), "name": " ".join(wanted.name.split())})
     except ValidationError as error:
         raise invalid(error) from error
-    if "\\u0000" in json.dumps(asked, default=str):
+    text = json.dumps(asked, default=str)
+    if len(text) > MOST_TEXT:
+        raise PermanentError(f"A profile has at most {MOST_TEXT:,} characters.", fields={"settings": ["too long"]})
+    if "\\u0000" in text:
         raise PermanentError("No text may hold the character NUL.", fields={"settings": ["no NUL"]})
     return wanted.model_copy(update={"name": rules.name}), settings_of(rules)
 

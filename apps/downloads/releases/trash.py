@@ -4,6 +4,7 @@ A document does not say for which application it is; whoever imports it does. Wh
 format that lacks one of its conditions would mean something else.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -31,6 +32,7 @@ _FLAGS: Mapping[App, Mapping[int, str]] = {
         64: "freeleech25", 128: "nuked", 256: "subtitles",
     },
 }  # fmt: skip
+_NUMBER = re.compile(r"-?\d{1,9}", re.ASCII)
 _TYPES = dict(enumerate(("unknown", "single_episode", "multi_episode", "season_pack")))
 
 
@@ -69,7 +71,9 @@ def _as_mapping(fields: object) -> object:
     """The guides write {name: value}, the applications' own answers [{name:, value:}]."""
     if not isinstance(fields, list):
         return fields
-    return {one.get("name"): one.get("value") for one in fields if isinstance(one, dict)}
+    return {
+        one["name"]: one.get("value") for one in fields if isinstance(one, dict) and isinstance(one.get("name"), str)
+    }
 
 
 Points = Annotated[StrictInt, Field(ge=-MOST_POINTS, le=MOST_POINTS)]
@@ -181,7 +185,7 @@ def _condition(specification: _Specification, app: App) -> dict[str, Any]:
 
 def _named(what: str, names: Mapping[int, str], value: object) -> str:
     """The word for a number of the application's."""
-    number = int(value) if isinstance(value, str) and value.lstrip("-").isdecimal() else value
+    number = int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
     if not isinstance(number, int) or isinstance(number, bool) or number not in names:
         raise Refused("unknown_value", f"There is no {what} with the number {value!r}.")
     return names[number]
