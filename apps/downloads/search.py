@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, Case, F, OuterRef, QuerySet, Subquery, When
+from django.db.models import BigIntegerField, Case, F, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from pydantic import BaseModel
@@ -156,14 +156,11 @@ def releases_of(
     rejected for that. Three statements. 404 for an unknown title.
     """
     blocks = blocklist.of(media_id, user_id)
-    rows = Candidate.objects.filter(media_id=media_id)
+    found = Candidate.objects.filter(media_id=media_id)
     if season is not None:
-        rows = rows.filter(season=season, episode=episode)
-    best = Candidate.objects.filter(media_id=media_id, torrent_id=OuterRef("torrent_id"))
-    if season is not None:
-        best = best.filter(season=season, episode=episode)
-    rows = rows.filter(pk=Subquery(_own_first(best, media_id).values("pk")[:1]))
-    total = rows.count()
+        found = found.filter(season=season, episode=episode)
+    rows = Candidate.objects.filter(pk__in=_own_first(found, media_id).distinct("torrent_id").values("pk"))
+    total = found.values("torrent_id").distinct().count()
     if not total:
         media_services.get(media_id)
     rows = blocks.mark(rows).annotate(points=Case(When(blocked_by__isnull=True, then="score")))
@@ -174,12 +171,14 @@ def releases_of(
 
 
 def _own_first(rows: QuerySet[Candidate], media_id: int) -> QuerySet[Candidate]:
-    """Decisions of the profile that the title uses before those of others, each the best first."""
+    """By release; of each the decision of the profile that the title uses before those of others, each the best first."""
     chosen = TitleProfile.objects.filter(media_id=media_id).values("profile_id")
     default = QualityProfile.objects.filter(is_default=True).values("pk")
     own = Coalesce(Subquery(chosen[:1]), Subquery(default[:1]), output_field=BigIntegerField())
     is_own = (When(profile_id=F("own"), then=0), When(profile__isnull=True, own__isnull=True, then=0))
-    return rows.annotate(own=own).order_by(Case(*is_own, default=1), F("score").desc(nulls_last=True), "id")
+    return rows.annotate(own=own).order_by(
+        "torrent_id", Case(*is_own, default=1), F("score").desc(nulls_last=True), "id"
+    )
 
 
 _OF_TORRENT = ("title", "indexer", "indexers", "size", "seeders", "peers", "published_at", "parsed")
