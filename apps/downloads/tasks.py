@@ -1,10 +1,17 @@
-"""What the workers run for this app."""
+"""What the workers run for this app, and what the relay has done for it."""
+
+from typing import Any
+
+from django.utils import timezone
+from pydantic import BaseModel
 
 from apps.downloads import preparation, rows, search, services
+from apps.downloads.following import rss, seeking
+from apps.downloads.following.seeking import SeekPayload
 from apps.downloads.models import Phase
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
-from apps.jobs.registry import Running, failed, handler
+from apps.jobs.registry import Running, chore, failed, handler
 
 
 @handler("scout", "search", SearchPayload)
@@ -35,3 +42,23 @@ def start_download(payload: StartPayload, job: Running) -> None:
 def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
     rows.move(payload.download_id, Phase.FAILED, after=[Phase.QUEUED], reason=reason)
     return ""
+
+
+@handler("scout", "seek", SeekPayload)
+def seek(payload: SeekPayload, job: Running) -> dict[str, Any]:
+    return seeking.run(payload)
+
+
+class RssPayload(BaseModel):
+    """Job `scout.rss`: look at what is new."""
+
+
+@handler("scout", "rss", RssPayload)
+def read_rss(payload: RssPayload, job: Running) -> dict[str, Any]:
+    return rss.read()
+
+
+@chore(every=60.0)
+def follow() -> int:
+    now = timezone.now()
+    return seeking.read_schedules(now) + seeking.ask(now) + seeking.end(now) + rss.ask(now)
