@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from apps.downloads import pages as html
 from apps.downloads import search_views, views
+from apps.downloads.following import views as following_views
 
 api: list[URLPattern] = [
     path("downloads", views.DownloadsView.as_view()),
@@ -15,6 +16,7 @@ api: list[URLPattern] = [
     path("downloads/<int:download_id>/files", views.FilesView.as_view()),
     path("library", views.LibraryView.as_view()),
     *search_views.api,
+    *following_views.api,
 ]
 pages: list[URLPattern] = [
     path("titles/<int:media_id>", html.title_by_id, name="title-by-id"),

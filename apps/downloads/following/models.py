@@ -97,9 +97,7 @@ class Declined(models.Model):
 class CalendarAddress(models.Model):
     """The secret address of a person's calendar, as a digest: 256 random bits need no slow one."""
 
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+"
-    )
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+")
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
 

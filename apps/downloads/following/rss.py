@@ -50,7 +50,9 @@ def read() -> dict[str, Any]:
 
 
 def _taken(offers: list[Offer]) -> dict[str, Any]:
-    medias = {media.pk: media for media in Media.objects.filter(follows__ended_at=None, follows__isnull=False).distinct()}
+    medias = {
+        media.pk: media for media in Media.objects.filter(follows__ended_at=None, follows__isnull=False).distinct()
+    }
     found = _found(offers, medias)
     units = _wanted(offered.keep(found), medias) if found else {}
     total = Taken()
