@@ -17,3 +17,4 @@ class DownloadsConfig(AppConfig):
         limits.counted_by(quotas.used)
         preferences.offer("download_completed", gettext_lazy("A download is in my library"))
         preferences.offer("download_failed", gettext_lazy("A download failed"))
+        preferences.offer("follow_waits", gettext_lazy("What I follow waits for my quota"))

@@ -59,6 +59,20 @@ def read_rss(payload: RssPayload, job: Running) -> dict[str, Any]:
 
 
 @chore(every=60.0)
-def follow() -> int:
-    now = timezone.now()
-    return seeking.read_schedules(now) + seeking.ask(now) + seeking.end(now) + rss.ask(now)
+def read_followed_dates() -> int:
+    return seeking.read_schedules(timezone.now())
+
+
+@chore(every=60.0)
+def seek_wanted() -> int:
+    return seeking.ask(timezone.now())
+
+
+@chore(every=60.0)
+def end_follows() -> int:
+    return seeking.end(timezone.now())
+
+
+@chore(every=60.0)
+def look_at_the_new() -> int:
+    return rss.ask(timezone.now())

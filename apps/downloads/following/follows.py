@@ -96,13 +96,13 @@ def end_all(user: User, media_id: int, *, only: int | None = None) -> None:
 def of_title(user_id: int, media_id: int) -> list[dict[str, Any]]:
     """What a person follows of one title, with `words` that say it."""
     mine = Follow.objects.filter(user_id=user_id, media_id=media_id).order_by("pk")
-    return [{**follow_json(follow), "words": words(follow)} for follow in mine]
+    return [{**follow_json(follow), "words": _said(follow.what, follow.season)} for follow in mine]
 
 
-def words(follow: Follow) -> str:
-    if follow.what == What.SEASON:
-        return _("season %(number)d") % {"number": follow.season}
-    return str(WORDS[What(follow.what)])
+def _said(what: str, season: int | None) -> str:
+    if what == What.SEASON:
+        return _("season %(number)d") % {"number": season}
+    return str(WORDS[What(what)])
 
 
 def choices(media_id: int, kind: str) -> list[tuple[str, str]]:
@@ -125,3 +125,11 @@ _LISTED = Statement(
 def listed_json(user_id: int, page: Page) -> dict[str, Any]:
     """What a person follows, newest first, to be sent as it is."""
     return _LISTED.json(page, user_id=user_id)
+
+
+def listed(user_id: int, page: Page) -> dict[str, Any]:
+    """The same for a page, each with its `words`."""
+    found = _LISTED.rows(page, user_id=user_id)
+    for row in found["results"]:
+        row["words"] = _said(row["what"], row["season"])
+    return found

@@ -145,7 +145,7 @@ GROUP BY f.media_id ORDER BY min(s.read_at) NULLS FIRST LIMIT %(most)s
 
 def read_schedules(now: datetime) -> int:
     """Ask for the dates of followed titles, where they are old; how many."""
-    values = {
+    values: dict[str, Any] = {
         "running": now - episodes.RUNNING, "over": now - episodes.OVER, "today": now.date(), "most": SCHEDULES,
     }  # fmt: skip
     with connection.cursor() as cursor:
@@ -174,4 +174,4 @@ def end(now: datetime) -> int:
         cursor.execute(_END, {"now": now})
         ended = cursor.rowcount
         cursor.execute(_BEGIN_AGAIN)
-        return ended + cursor.rowcount
+        return int(ended + cursor.rowcount)
