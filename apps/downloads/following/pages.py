@@ -120,4 +120,5 @@ def revoke_address(request: HttpRequest) -> HttpResponse:
 @require_safe
 def feed(request: HttpRequest) -> HttpResponse:
     """For programs: who knows the address is let in."""
-    return HttpResponse(ical.feed(request.GET.get("token", "")), content_type="text/calendar; charset=utf-8")
+    written = ical.feed(request.GET.get("token", ""))
+    return HttpResponse(written, content_type="text/calendar; charset=utf-8")

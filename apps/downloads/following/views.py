@@ -196,7 +196,7 @@ class Address(APIView):
         return Response({"url": ical.make_address(user_of(request))}, status=201)
 
     @extend_schema(
-        summary="Revoke the secret address", responses={204: None, **problems(401, 429, 503)}, tags=["following"]
+        summary="End the address of my calendar", responses={204: None, **problems(401, 429, 503)}, tags=["following"]
     )
     def delete(self, request: Request) -> HttpResponse:
         ical.revoke_address(user_of(request))

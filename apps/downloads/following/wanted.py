@@ -102,14 +102,16 @@ WHOLE_SEASONS = """(SELECT w.user_id, w.media_id, w.season, max(w.since) AS sinc
                 AND e.air_date <= %(today)s)))"""
 
 
+_UNITS = f"""WITH wanted AS {wanted_by("f.media_id = ANY(%(media_ids)s)")}
+SELECT media_id, season, episode, user_id FROM wanted
+UNION ALL SELECT media_id, season, NULL, user_id FROM {WHOLE_SEASONS} h ORDER BY user_id"""  # noqa: S608 - constants
+
+
 def units_of(media_ids: Iterable[int]) -> dict[Unit, list[int]]:
     """Everything that is wanted of these titles, and by whom: people's ids ascend."""
-    sql = f"""WITH wanted AS {wanted_by("f.media_id = ANY(%(media_ids)s)")}
-    SELECT media_id, season, episode, user_id FROM wanted
-    UNION ALL SELECT media_id, season, NULL, user_id FROM {WHOLE_SEASONS} h ORDER BY user_id"""  # noqa: S608 - constants
     found: dict[Unit, list[int]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"media_ids": list(media_ids), "today": today()})
+        cursor.execute(_UNITS, {"media_ids": list(media_ids), "today": today()})
         for media_id, season, episode, user_id in cursor.fetchall():
             found.setdefault(Unit(media_id, season, episode), []).append(user_id)
     return found
