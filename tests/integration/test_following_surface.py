@@ -10,12 +10,14 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from apps.accounts import api_keys
 from apps.accounts.models import AuditEntry, User
 from apps.downloads.following.models import CalendarAddress, Follow
 from apps.downloads.models import Phase
 from apps.jobs.models import Job
 from apps.media.models import Episode, Schedule
 from tests.cast import Api
+from tests.factories import PASSWORD
 from tests.integration.test_following import TODAY, film, follow, have, offer, series
 from tests.wishes import make_media
 
@@ -179,6 +181,15 @@ def test_only_the_newest_address_leads_anywhere(api: Clients, alice: User, mallo
     assert stranger.get(new).status_code == 404
     actions = AuditEntry.objects.filter(action__startswith="calendar.").order_by("id").values_list("action", flat=True)
     assert list(actions) == ["calendar.address_made"] * 2 + ["calendar.address_revoked"]
+
+
+def test_a_new_password_ends_the_address_and_a_key_makes_none(api: Clients, alice: User) -> None:
+    key = api_keys.create(alice, "television").text
+    assert api(None).post("/calendar/address", headers={"X-API-Key": key}).status_code == 403
+    assert api(alice).post("/calendar/address").status_code == 201
+    body = {"current_password": PASSWORD, "password": "another long one 7"}
+    assert api(alice).patch("/user/profile", body).status_code == 200
+    assert not CalendarAddress.objects.exists()
 
 
 # --- pages -------------------------------------------------------------------------------------------------------------

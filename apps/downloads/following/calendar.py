@@ -36,7 +36,7 @@ def entries(user_id: int, first: date, last: date) -> list[dict[str, Any]]:
     """What comes out from `first` to `last`, both included: day, kind (episode, cinema, digital, physical), media_id, title, slug,
     season, episode, episode_title, overview, runtime, state. One statement.
 
-    `state`: `here`, `coming` (being downloaded), `missing`, or `later` for what is not out. PermanentError (400) for too long a time.
+    `state`: `here`, `coming` (being downloaded), `missing`, or `later` for what is not out here. PermanentError (400) for too long a time.
     """
     if last < first or last - first > timedelta(days=MOST_DAYS):
         fault = f"0 to {MOST_DAYS} days after first"
@@ -50,7 +50,8 @@ def entries(user_id: int, first: date, last: date) -> list[dict[str, Any]]:
 
 def told(entry: dict[str, Any], today: date) -> dict[str, Any]:
     """An entry as the API and the page tell it."""
-    state = "later" if entry["day"] > today and not entry["state"] else STATES[entry["state"]]
+    out = entry["day"] <= today and entry["kind"] != "cinema"  # what is shown in cinemas is not missed at home
+    state = "later" if not out and not entry["state"] else STATES[entry["state"]]
     kept = {name: value for name, value in entry.items() if name != "read_at"}
     return {**kept, "state": state, "code": code_of(entry)}
 

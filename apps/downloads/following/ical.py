@@ -47,6 +47,11 @@ def revoke_address(user: User) -> None:
             audit.record("calendar.address_revoked", user.username, user)
 
 
+def end_with_keys(user_id: int) -> None:
+    """Whoever chose a new password wants nobody left inside, here neither."""
+    CalendarAddress.objects.filter(user_id=user_id).delete()
+
+
 def made_at(user_id: int) -> datetime | None:
     """Since when a person has an address."""
     return CalendarAddress.objects.filter(user_id=user_id).values_list("created_at", flat=True).first()

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.authentication import user_of
+from apps.accounts.authentication import in_person, user_of
 from apps.downloads.following import calendar, cutoff, follows, ical, wanted
 from apps.downloads.following.models import What
 from apps.media.serializers import MediaShape
@@ -187,13 +187,13 @@ class Calendar(APIView):
 class Address(APIView):
     @extend_schema(
         summary="Make a secret address of my calendar",
-        description="For programs of calendars (iCalendar). The address from before ends.",
+        description="For programs of calendars (iCalendar). The address from before ends. Not by API key.",
         request=None,
-        responses={201: AddressShape, **problems(401, 429, 503)},
+        responses={201: AddressShape, **problems(401, 403, 429, 503)},
         tags=["following"],
     )
     def post(self, request: Request) -> Response:
-        return Response({"url": ical.make_address(user_of(request))}, status=201)
+        return Response({"url": ical.make_address(in_person(request))}, status=201)
 
     @extend_schema(
         summary="End the address of my calendar", responses={204: None, **problems(401, 429, 503)}, tags=["following"]
