@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from apps.jobs.registry import Running, handler
 from apps.media import episodes, services
+from apps.media.models import Kind
 
 
 class DetailsPayload(BaseModel):
@@ -15,6 +16,8 @@ class DetailsPayload(BaseModel):
 @handler("scout", "details", DetailsPayload)
 def details(payload: DetailsPayload, job: Running) -> dict[str, Any]:
     media = services.refresh_details(payload.media_id)
+    if media.kind == Kind.TV:  # its page offers seasons to follow
+        episodes.refresh(media.pk)
     return {"media_id": media.pk, "title": media.title}
 
 
