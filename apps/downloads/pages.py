@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.downloads import rows, search, services
 from apps.downloads.engine.video import VIDEO
+from apps.downloads.following import follows
 from apps.downloads.models import Phase
 from apps.jobs import services as jobs
 from apps.jobs.models import Status
@@ -83,6 +84,8 @@ def title(request: HttpRequest, media_id: int, slug: str) -> HttpResponse:
         "downloads": [_card(row) for row in rows.of_title(me, media_id)],
         "files": rows.playable(me, media_id),
         "continue_at": _continues(media_services.positions(me, [media_id]), media_id),
+        "followed": follows.of_title(me, media_id),
+        "followable": follows.choices(media_id, media["kind"]),
         **_releases(request, media),
     }
     return render(request, "downloads/title.html", context)

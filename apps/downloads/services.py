@@ -10,6 +10,7 @@ from apps.accounts import audit
 from apps.accounts.models import User
 from apps.downloads import quotas, rows
 from apps.downloads.engine.metainfo import parse_magnet
+from apps.downloads.following.models import Declined, Follow
 from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent
 from apps.jobs import services as jobs
 from apps.media.models import Kind, Media
@@ -57,9 +58,10 @@ def start(
     magnet: str | None = None,
     season: int | None = None,
     episode: int | None = None,
+    how: str = "",
 ) -> tuple[Download, str]:
     """Accept a wish: the download's row and its job in one transaction, with its line in the audit trail. Returns it with the
-    job's id.
+    job's id. `how` goes into that line: what started it, where no person did.
 
     Without a release or magnet the best release is searched for first. Raises PermanentError: 400 bad magnet, 404 unknown
     title or release, 409 active or complete already, 429 more than their quotas allow.
@@ -86,7 +88,8 @@ def start(
             )  # fmt: skip
             job = _enqueue(download)
             rows.announce(download.pk)
-            audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title)
+            noted = {"how": how} if how else {}
+            audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title, **noted)
     except IntegrityError as error:  # somebody was faster between the look and the insert
         raise _existing(user_id, media_id, target) or error from error
     return download, str(job.pk)
@@ -205,6 +208,8 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
         if download.removal:
             raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
         with transaction.atomic():
+            if download.phase == Phase.CANCELLED:
+                _decline(download)
             _note("download.removed", download, by)
             download.delete()
         return
@@ -221,6 +226,14 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
         if files:
             forget_files(download.pk)
         _note("download.cancelled", download, by, files=files)
+
+
+def _decline(download: Download) -> None:
+    """What somebody follows and gave up does not come back by itself once nothing is left that says so."""
+    if Follow.objects.filter(user_id=download.user_id, media_id=download.media_id).exists():
+        Declined.objects.get_or_create(
+            user_id=download.user_id, media_id=download.media_id, season=download.season, episode=download.episode
+        )
 
 
 def _stop_seeding(download: Download, by: User | None) -> None:

@@ -4,6 +4,8 @@ from django.urls import URLPattern, path
 
 from apps.downloads import pages as html
 from apps.downloads import search_views, views
+from apps.downloads.following import pages as following_html
+from apps.downloads.following import views as following_views
 
 api: list[URLPattern] = [
     path("downloads", views.DownloadsView.as_view()),
@@ -15,6 +17,7 @@ api: list[URLPattern] = [
     path("downloads/<int:download_id>/files", views.FilesView.as_view()),
     path("library", views.LibraryView.as_view()),
     *search_views.api,
+    *following_views.api,
 ]
 pages: list[URLPattern] = [
     path("titles/<int:media_id>", html.title_by_id, name="title-by-id"),
@@ -26,6 +29,15 @@ pages: list[URLPattern] = [
     path("downloads/<int:download_id>", html.card, name="download"),
     path("downloads/<int:download_id>/<slug:verb>", html.act, name="act"),
     path("library", html.library, name="library"),
+    path("follow/<int:media_id>", following_html.follow, name="follow"),
+    path("follow/<int:media_id>/end", following_html.unfollow, name="unfollow"),
+    path("followed", following_html.followed, name="followed"),
+    path("wanted", following_html.wanted_page, name="wanted"),
+    path("wanted/cutoff", following_html.cutoff_page, name="cutoff"),
+    path("calendar", following_html.month, name="calendar"),
+    path("calendar.ics", following_html.feed, name="calendar-feed"),
+    path("calendar/address", following_html.make_address, name="calendar-address"),
+    path("calendar/address/revoke", following_html.revoke_address, name="calendar-revoke"),
     path("play/<int:download_id>", html.play_download, name="play-download"),
     path("play/<int:download_id>/<int:index>", html.play, name="play"),
 ]

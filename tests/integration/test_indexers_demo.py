@@ -1,10 +1,11 @@
 """Prowlarr and Torznab spoken to for real: the demo providers, well and unwell."""
 
 import time
+from urllib.parse import parse_qs
 
 import pytest
 
-from apps.downloads.indexers import Wish, fetch_torrent, gather, prowlarr, search_all
+from apps.downloads.indexers import Wish, fetch_torrent, gather, latest, prowlarr, search_all
 from apps.downloads.indexers.offer import Offer
 from apps.downloads.models import Torrent
 from apps.media.models import Kind
@@ -60,6 +61,29 @@ def test_an_episode_and_a_season_are_found_by_number(providers: Demo) -> None:
     assert {offer.title.split(".")[2] for offer in offers} == {"S01E02"}
     packs, _ = search_all(Wish(Kind.TV, "Harbour Cats", season=2))
     assert any(offer.title.startswith("Harbour.Cats.S02.1080p") for offer in packs)
+
+
+def test_the_newest_of_every_indexer_are_listed(providers: Demo) -> None:
+    film, episode = "A.New.Film.2026.1080p.WEB-DL.H.264-QUAI", "Harbour.Cats.S09E01.1080p.WEB-DL.H.264-QUAI"
+    for name in (film, episode):
+        providers.add_content(name, [{"path": f"{name}.mkv", "size": 1000}], listed=True)
+    offers, warnings = latest()
+    assert warnings == []
+    assert {(offer.title, offer.indexer) for offer in offers} >= {
+        (n, i) for n in (film, episode) for i in ("Lanterne", FEED)
+    }
+    asked = [row["query"] for row in providers.requests("prowlarr") if row["path"] == "api/v1/search"]
+    assert len(asked) == 2  # one page of each of its indexers
+    assert all(parse_qs(question, keep_blank_values=True)["query"] == [""] for question in asked)
+
+
+def test_the_newest_of_the_others_are_listed_when_one_hangs(providers: Demo) -> None:
+    name = "A.New.Film.2026.1080p.WEB-DL.H.264-QUAI"
+    providers.add_content(name, [{"path": f"{name}.mkv", "size": 1000}], listed=True)
+    providers.misbehave("torznab", "hang")
+    offers, warnings = latest(seconds=1.0)
+    assert name in {offer.title for offer in offers if offer.indexer == "Lanterne"}
+    assert warnings[0].startswith(FEED)
 
 
 def test_a_slow_indexer_delays_nobody_beyond_the_deadline(providers: Demo) -> None:

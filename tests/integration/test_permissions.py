@@ -23,11 +23,12 @@ from apps.bot import talking
 from apps.bot.handlers import registry
 from apps.bot.incoming import Incoming
 from apps.bot.reply import Sender
+from apps.downloads.following.models import Follow
 from apps.downloads.models import Candidate, Download, LibraryFile, Torrent, TorrentState
 from apps.feed import payloads, push
 from apps.jobs import broker
 from apps.jobs.models import Job
-from apps.media.models import Favorite, Watch
+from apps.media.models import Favorite, Schedule, Watch
 from sokoul import urls
 from sokoul.env import ENV
 from tests import permissions as table
@@ -89,6 +90,10 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         user=alice, media=hers, download=wishes["filed"], index=0, path=f"Movies/{MARK}.mp4", size=3
     )
     Favorite.objects.create(user=alice, media=hers)
+    followed = Follow.objects.create(user=alice, media=hers, what="film")
+    Schedule.objects.create(
+        media=hers, available_on=timezone.now().date(), digital_on=timezone.now().date(), read_at=timezone.now()
+    )
     Watch.objects.create(user=alice, media=hers, position=50, duration=100, watched_at=timezone.now())
     hook = Channel.objects.create(
         user=alice, kind="webhook", target=f"https://{MARK}.example", secret="x" * 32, confirmed_at=timezone.now()
@@ -108,7 +113,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         "file": "none.jpg", "content_type_id": 1, "app_label": "accounts", "url": "nothing", "accounts/user": bob.pk,
         "accounts/auditentry": audit.AuditEntry.objects.latest("pk").pk, "media/media": hers.pk, "downloads/torrent": release.pk,
         "downloads/candidate": candidate.pk, "downloads/download": wishes["download_id"].pk, "jobs/job": job.pk,
-        "object_id": 1, "key_id": key.pk,
+        "object_id": 1, "key_id": key.pk, "follow_id": followed.pk,
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
+from functools import partial
 
 from apps.downloads.indexers import prowlarr, torznab
 from apps.downloads.indexers.offer import Batch, Offer
@@ -19,19 +20,31 @@ LIST_SECONDS = 10.0
 GRACE = 1.0
 NONE_CONFIGURED = "No indexer is configured. Set PROWLARR_URL and PROWLARR_API_KEY, or TORZNAB_FEEDS."
 
-Search = Callable[[Wish, float], Batch]
+Ask = Callable[[float], Batch]  # given the moment (monotonic) until which it may take
 
 
 def search_all(wish: Wish, seconds: float = DEADLINE) -> tuple[list[Offer], list[str]]:
-    """(offers, warnings in words) of every configured indexer within `seconds`.
+    """(offers, warnings in words) for a wish, of every configured indexer within `seconds`.
 
     One that fails or is late costs a warning. When none answered: TransientError if waiting may help, else PermanentError.
     """
+    return _ask_all(partial(torznab.search, wish=wish), partial(prowlarr.search, wish=wish), seconds)
+
+
+def latest(seconds: float = DEADLINE) -> tuple[list[Offer], list[str]]:
+    """The newest releases of every indexer, films and series, as its RSS feed has them: one page each. As `search_all`."""
+    return _ask_all(torznab.latest, prowlarr.latest, seconds)
+
+
+def _ask_all(
+    of_feed: Callable[[torznab.Feed, float], Batch], of_prowlarr: Callable[[int, str, float], Batch], seconds: float
+) -> tuple[list[Offer], list[str]]:
     end = time.monotonic() + seconds
-    running = _start(torznab.searches(), wish, end)
+    running = _start([(feed.name, partial(of_feed, feed)) for feed in torznab.feeds()], end)
     failures: list[tuple[str, SokoulError]] = []
     try:
-        running |= _start(prowlarr.searches(min(LIST_SECONDS, seconds)), wish, end)
+        inner = prowlarr.switched_on(min(LIST_SECONDS, seconds))
+        running |= _start([(name, partial(of_prowlarr, number, name)) for number, name in inner], end)
     except (TransientError, PermanentError) as error:
         failures.append((prowlarr.SERVICE, error))
     if not running and not failures:
@@ -46,21 +59,21 @@ def search_all(wish: Wish, seconds: float = DEADLINE) -> tuple[list[Offer], list
     return _merged(batches, failures)
 
 
-def _start(searches: Iterable[tuple[str, Search]], wish: Wish, end: float) -> dict["Future[Batch]", str]:
+def _start(asks: Iterable[tuple[str, Ask]], end: float) -> dict["Future[Batch]", str]:
     """A thread each, so that no search waits for another's; the outbound door ends each at its deadline."""
     running: dict[Future[Batch], str] = {}
-    for name, search in searches:
+    for name, ask in asks:
         future: Future[Batch] = Future()
         context = contextvars.copy_context()
-        target = (context.run, _run, future, search, wish, end)
+        target = (context.run, _run, future, ask, end)
         threading.Thread(target=target[0], args=target[1:], name=f"indexer {name}", daemon=True).start()
         running[future] = name
     return running
 
 
-def _run(future: "Future[Batch]", search: Search, wish: Wish, end: float) -> None:
+def _run(future: "Future[Batch]", ask: Ask, end: float) -> None:
     try:
-        future.set_result(search(wish, end))
+        future.set_result(ask(end))
     except BaseException as error:
         future.set_exception(error)
 

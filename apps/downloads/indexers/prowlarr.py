@@ -1,7 +1,7 @@
 """Prowlarr's API v1: each of its indexers is asked by itself, so that a slow one delays nobody else."""
 
 import functools
-from collections.abc import Callable
+import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from apps.accounts import refused_keys
 from apps.downloads.indexers import offer
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.paging import Slice, read_all
-from apps.downloads.indexers.wish import Wish
+from apps.downloads.indexers.wish import MOVIES, TV, Wish
 from sokoul import http, logs, moments
 from sokoul.env import ENV, secrets_of
 from sokoul.errors import PermanentError, TransientError
@@ -94,11 +94,21 @@ def indexers(seconds: float) -> list[tuple[int, str]]:
     return found
 
 
-def search(number: int, name: str, wish: Wish, end: float) -> Batch:
+def switched_on(seconds: float) -> list[tuple[int, str]]:
+    """(id, name) of each indexer behind Prowlarr; empty where no Prowlarr is configured. PermanentError where it has none."""
+    if not ENV.prowlarr_url:
+        return []
+    found = indexers(seconds)
+    if not found:
+        raise PermanentError("Prowlarr has no torrent indexer that is switched on. Add one there.", code="no_indexer")
+    return found
+
+
+def search(number: int, name: str, end: float, wish: Wish) -> Batch:
     """What one of Prowlarr's indexers has, by the first spelling of the title that finds anything."""
     batch = Batch()
     for text in wish.texts:
-        fetch = functools.partial(_page, number, name, text, wish.category)
+        fetch = functools.partial(_page, number, name, text, [wish.category])
         found = read_all(name, fetch, LIMIT, end)
         batch.offers += found.offers
         batch.warnings += found.warnings
@@ -107,11 +117,16 @@ def search(number: int, name: str, wish: Wish, end: float) -> Batch:
     return batch
 
 
-def _page(number: int, name: str, text: str, category: int, offset: int, seconds: float) -> Slice:
+def latest(number: int, name: str, end: float) -> Batch:
+    """The newest films and series of one indexer: Prowlarr reads its feed when it is asked for nothing in particular."""
+    return Batch(_page(number, name, "", [MOVIES, TV], 0, max(0.001, end - time.monotonic())).offers)
+
+
+def _page(number: int, name: str, text: str, categories: list[int], offset: int, seconds: float) -> Slice:
     rows = _rows(
         get(
             "api/v1/search", f"Prowlarr ({name})", seconds,
-            query=text, type="search", indexerIds=number, categories=category, limit=LIMIT, offset=offset,
+            query=text, type="search", indexerIds=number, categories=categories, limit=LIMIT, offset=offset,
         )
     )  # fmt: skip
     return Slice([found for row in rows if (found := _offer(row, name))], len(rows))
@@ -138,16 +153,3 @@ def _offer(row: Any, name: str) -> Offer | None:
         page_url=release.infoUrl,
         keys=secrets_of("PROWLARR_API_KEY"),
     )
-
-
-Search = Callable[[Wish, float], Batch]
-
-
-def searches(seconds: float) -> list[tuple[str, Search]]:
-    """(name, search) of each indexer behind Prowlarr; empty where no Prowlarr is configured."""
-    if not ENV.prowlarr_url:
-        return []
-    found = indexers(seconds)
-    if not found:
-        raise PermanentError("Prowlarr has no torrent indexer that is switched on. Add one there.", code="no_indexer")
-    return [(name, functools.partial(search, number, name)) for number, name in found]

@@ -4,7 +4,6 @@ import functools
 import re
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -13,7 +12,7 @@ from xml.etree.ElementTree import Element
 from apps.downloads.indexers import offer, xml
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.paging import Slice, read_all
-from apps.downloads.indexers.wish import Wish
+from apps.downloads.indexers.wish import MOVIES, TV, Wish
 from apps.media.models import Kind
 from sokoul import http, logs
 from sokoul.env import ENV
@@ -36,6 +35,11 @@ class Caps:
 
     def parameters(self, mode: str) -> frozenset[str]:
         return dict(self.modes).get(mode, frozenset())
+
+    def below(self, category: int) -> list[int]:
+        """The categories to ask for, of a thousand of Newznab's; none where it has none of them (music, books)."""
+        found = [number for number in self.categories if category <= number < category + 1000]
+        return found if self.categories else [category]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +118,33 @@ def _read_caps(root: Element) -> Caps:
     return Caps(limit=min(most or LIMIT, LIMIT), modes=modes or Caps().modes, categories=categories)
 
 
-def search(feed: Feed, wish: Wish, end: float) -> Batch:
+def search(feed: Feed, end: float, wish: Wish) -> Batch:
     """What the feed has, by the first way of asking that finds anything."""
     able = caps(feed, max(0.001, end - time.monotonic()))
-    low = wish.category
-    wanted = [number for number in able.categories if low <= number < low + 1000] or [low]
-    if able.categories and wanted == [low] and low not in able.categories:
-        return Batch()  # a feed of music or books
     batch = Batch()
-    for question in questions(wish, able):
-        params = {**question, "cat": ",".join(map(str, wanted)), "limit": able.limit, "extended": 1}
+    wanted = able.below(wish.category)
+    for question in questions(wish, able) if wanted else ():
+        params = {**question, **_usual(wanted, able)}
         found = read_all(feed.name, functools.partial(_page, feed, params), able.limit, end)
         batch.offers += found.offers
         batch.warnings += found.warnings
         if batch.offers:
             break
     return batch
+
+
+def latest(feed: Feed, end: float) -> Batch:
+    """The newest films and series that the feed has: a search for nothing in particular, its first page."""
+    able = caps(feed, max(0.001, end - time.monotonic()))
+    wanted = [*able.below(MOVIES), *able.below(TV)]
+    if not wanted:
+        return Batch()
+    params = {"t": "search", **_usual(wanted, able)}
+    return Batch(_page(feed, params, 0, max(0.001, end - time.monotonic())).offers)
+
+
+def _usual(wanted: list[int], able: Caps) -> dict[str, str | int]:
+    return {"cat": ",".join(map(str, wanted)), "limit": able.limit, "extended": 1}
 
 
 def questions(wish: Wish, able: Caps) -> list[dict[str, str | int]]:
@@ -194,11 +209,3 @@ def _date(text: str) -> datetime | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return found if found.tzinfo else None
-
-
-Search = Callable[[Wish, float], Batch]
-
-
-def searches() -> list[tuple[str, Search]]:
-    """(name, search) of each configured feed."""
-    return [(feed.name, functools.partial(search, feed)) for feed in feeds()]

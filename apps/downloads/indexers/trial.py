@@ -40,7 +40,7 @@ def test(name: str) -> list[Trial]:
     """Ask one indexer for a search; of Prowlarr, for its list and then each of its indexers. PermanentError (404) unknown."""
     feed = next((feed for feed in torznab.feeds() if feed.name == name), None)
     if feed:
-        return [_tried(name, lambda: _found(torznab.search(feed, QUESTION, time.monotonic() + SECONDS)))]
+        return [_tried(name, lambda: _found(torznab.search(feed, time.monotonic() + SECONDS, QUESTION)))]
     if name == prowlarr.SERVICE and ENV.prowlarr_url:
         return _prowlarr()
     raise not_found("This indexer")
@@ -54,7 +54,7 @@ def _prowlarr() -> list[Trial]:
         return f"It answers, and has {len(inner)} torrent indexers switched on."
 
     def ask(number: int, name: str) -> Callable[[], str]:
-        return lambda: _found(prowlarr.search(number, name, QUESTION, time.monotonic() + SECONDS))
+        return lambda: _found(prowlarr.search(number, name, time.monotonic() + SECONDS, QUESTION))
 
     first = _tried(prowlarr.SERVICE, listed)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="indexer-test") as threads:

@@ -1,0 +1,29 @@
+"""What following asks of the search: whether a release is of a title, what is thought of it, and which one to take."""
+
+from apps.downloads import search
+from apps.downloads.following.wanted import Unit
+from apps.downloads.models import Torrent
+from apps.downloads.releases import match
+from apps.downloads.releases.name import ReleaseName
+from apps.downloads.releases.profile import Profile
+from apps.media.models import Media
+
+
+def is_of(media: Media, release: ReleaseName) -> bool:
+    """Whether it is of the title, whatever season or episode."""
+    return not match.mismatches(search._wanted(media, None, None), release)
+
+
+def decide(media: Media, unit: Unit, torrents: list[Torrent]) -> None:
+    """Write what is thought of releases for a part of the title, as a search does with what it found."""
+    search._decide(media, torrents, unit.season, unit.episode)
+
+
+def best(unit: Unit, user_id: int) -> Torrent | None:
+    """The release that this person is to get; None where nothing that is known will do."""
+    return search.best(unit.media_id, unit.season, unit.episode)
+
+
+def profile_of(media_id: int) -> Profile:
+    """By what it is judged whether something better than what is there is looked for."""
+    return Profile()
