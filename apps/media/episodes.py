@@ -3,9 +3,10 @@
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import Max, Min
 from django.utils import timezone
 
 from apps.jobs import services as jobs
@@ -29,6 +30,29 @@ def is_stale(schedule: Schedule | None, now: datetime) -> bool:
         return True
     out = schedule.over or (schedule.available_on is not None and schedule.available_on <= now.date())
     return schedule.read_at < now - (OVER if out else RUNNING)
+
+
+class Numbers(NamedTuple):
+    """Other ways by which an episode, or the episodes of a season, are named; None where it is not known.
+
+    absolute: counted over the series; span: the first and the last of a season, so counted.
+    """
+
+    absolute: int | None = None
+    span: tuple[int, int] | None = None
+    air_date: date | None = None
+
+
+def numbers(media_id: int, season: int | None, episode: int | None) -> Numbers:
+    """How else a season or an episode of it is named, as far as TMDB's schedule was read. One statement."""
+    if season is None:
+        return Numbers()
+    rows = Episode.objects.filter(media_id=media_id, season=season)
+    if episode is None:
+        first, last = rows.aggregate(first=Min("absolute"), last=Max("absolute")).values()
+        return Numbers(span=(first, last) if first is not None else None)
+    row = rows.filter(number=episode).first()
+    return Numbers(absolute=row.absolute, air_date=row.air_date) if row else Numbers()
 
 
 def ask_for(media_ids: Iterable[int]) -> int:

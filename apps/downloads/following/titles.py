@@ -3,19 +3,19 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from apps.downloads.releases.match import title_keys
 from apps.downloads.releases.name import ReleaseName
+from apps.downloads.releases.spelling import likely_keys
 from apps.media.models import Media
 
 
 class Titles:
-    """Titles by all their names, as `match` spells them. It may name one too many; `match.mismatches` is who decides."""
+    """Titles by all their names, as `spelling` spells them. It may name one too many; `match.mismatches` is who decides."""
 
     def __init__(self, medias: Iterable[Media]) -> None:
         self._by_key: dict[str, set[int]] = defaultdict(set)
         for media in medias:
             for name in filter(None, (media.title, media.original_title, *media.titles)):
-                for key in title_keys(name):
+                for key in likely_keys(name):
                     self._by_key[key].add(media.pk)
 
     def of(self, release: ReleaseName) -> set[int]:
@@ -25,7 +25,7 @@ class Titles:
 def _keys(release: ReleaseName) -> Iterator[str]:
     for title in (release.title, *release.alternative_titles):
         for reading in _readings(title, release.year):
-            yield from title_keys(reading)
+            yield from likely_keys(reading)
 
 
 def _readings(title: str, year: int | None) -> Iterator[str]:
