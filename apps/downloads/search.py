@@ -215,12 +215,13 @@ def best(media_id: int, season: int | None, episode: int | None) -> Torrent | No
     The first by score that releases.choice.pick lets pass.
     """
     rows = Candidate.objects.filter(media_id=media_id, season=season, episode=episode, score__isnull=False)
-    fit = [candidate.torrent for candidate in rows.order_by(*_BEST_FIRST).select_related("torrent")[:MOST_CONSIDERED]]
-    return pick(fit, _is_single, season, episode)
+    fit = rows.order_by(*_BEST_FIRST).select_related("torrent", "media")[:MOST_CONSIDERED]
+    taken = pick(fit, _is_single, season, episode)
+    return taken.torrent if taken else None
 
 
-def _is_single(torrent: Torrent) -> bool:
-    return is_single(torrent.parsed.get("episodes") or (), complete=bool(torrent.parsed.get("complete")))
+def _is_single(candidate: Candidate) -> bool:
+    return candidate.media.kind == Kind.TV and is_single(candidate.torrent.parsed)
 
 
 def rejections_of(media_id: int, season: int | None, episode: int | None) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from apps.downloads.releases.choice import is_single, pick
 from apps.downloads.releases.match import Wanted
-from apps.downloads.releases.parse import parse
+from apps.downloads.releases.parse import parse, to_json
 from apps.downloads.releases.profile import Profile
 from apps.downloads.releases.rank import Decision, Offer, decide, order
 
@@ -74,8 +74,8 @@ def _case(lines: list[str]) -> Case:
 
 def _release(line: str) -> Release:
     named, _, codes = line[2:].partition(" -> ")
-    name, _, offer = named.partition(" ~ ")
-    numbers = dict(part.split() for part in offer.split(", ")) if offer else {}
+    name, *offer = re.split(r" ~ (?=(?:mb|seeders) \d)", named)
+    numbers = dict(part.split() for part in offer[0].split(", ")) if offer else {}
     return Release(line[0], name, codes.split(), **{key: int(value) for key, value in numbers.items()})
 
 
@@ -103,9 +103,8 @@ def chosen(case: Case) -> str | None:
         key=lambda pair: order(pair[0], Offer(pair[1].name, pair[1].mb, pair[1].seeders)),
     )
     fit = [parse(release.name) for decision, release in judged if decision.score is not None]
-    taken = pick(
-        fit, lambda name: is_single(name.episodes, complete=name.complete), case.wanted.season, case.wanted.episode
-    )
+    series = case.wanted.kind == "tv"
+    taken = pick(fit, lambda name: series and is_single(to_json(name)), case.wanted.season, case.wanted.episode)
     return taken.raw if taken else None
 
 

@@ -1,18 +1,23 @@
 """Which of the releases that will do is taken."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def is_single(episodes: Sequence[int], *, complete: bool) -> bool:
-    """Whether a release is of single episodes; not where it lists all of a season: “01-12 (Batch)”."""
-    return bool(episodes) and not (complete and len(episodes) > 1)
+def is_single(facts: Mapping[str, Any]) -> bool:
+    """Whether a release, by its facts as name.to_json gives them, is of single episodes: numbered, counted or dated.
+
+    It is not where it lists all of a season: “01-12 (Batch)”.
+    """
+    episodes = facts.get("episodes") or ()
+    numbered = bool(episodes) or facts.get("absolute_episode") is not None or bool(facts.get("air_date"))
+    return numbered and not (facts.get("complete") and len(episodes) > 1)
 
 
 def pick(fit: Iterable[T], single: Callable[[T], bool], season: int | None, episode: int | None) -> T | None:
-    """The one to take of those that were accepted, best first; None where none will do.
+    """The one to take of those that were accepted, best first; None where none will do. Of a film, nothing is single.
 
     An episode by itself is taken before a season that holds it; a season is only taken whole.
     """

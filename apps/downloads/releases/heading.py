@@ -74,11 +74,6 @@ def other_script(text: str) -> tuple[str, tuple[str, ...], str]:
     return text, (), ""
 
 
-def read_title(front: str) -> str:
-    """The title that a text without tags gives."""
-    return _titles(front)[0]
-
-
 def read_heading(text: str, numbering: Numbering | None) -> Heading:
     """The heading of a film's name, or of a series' where numbering was found."""
     return _of_series(text, numbering) if numbering is not None else _of_film(text)

@@ -8,6 +8,9 @@ from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.spelling import is_any_of, same_title, season_of
 from apps.downloads.releases.verdict import Verdict
 
+# Not even a first season has so many episodes: “S01E1015” is counted over the series.
+_MANY = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -98,8 +101,8 @@ def _is_wanted(title: str, wanted: Wanted) -> bool:
 
 
 def _may_be_film(release: ReleaseName) -> bool:
-    """Whether what was taken for a number may be of a film's title: “Room 415”, “Open Season 2”."""
-    return "episodes" in release.assumed or bool(release.seasons and not release.episodes)
+    """Whether what was taken for a number may be of a film's title: “Room 415”, “Open Season 2”, “Lampwars Episode 4”."""
+    return bool({"season", "episodes"} & set(release.assumed)) or bool(release.seasons and not release.episodes)
 
 
 def _has_title(wanted: Wanted, release: ReleaseName) -> bool:
@@ -150,11 +153,14 @@ def _same_otherwise(wanted: Wanted, release: ReleaseName) -> bool:
     """Whether it is the same episode by its air date or counted over the series, where the name gives no season."""
     if release.air_date is not None and release.air_date == wanted.air_date:
         return True
-    if release.seasons and "season" not in release.assumed:
-        return False
     if release.special:
         return False
+    if release.seasons and "season" not in release.assumed:
+        counted = release.seasons == (1,) and release.episodes[:1] >= (_MANY,)
+        return counted and wanted.absolute_episode in release.episodes
     counts = release.episodes or (release.absolute_episode,)
+    if "episodes" in release.assumed:
+        counts = tuple(100 * season + episode for season in release.seasons for episode in release.episodes)
     # Within the first season both counts are one.
     if wanted.episode is None:
         first, last = wanted.absolute_span or (1, 1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from apps.downloads.releases import quality
 from apps.downloads.releases.clean import MAX_NAME, clean, strip_site
 from apps.downloads.releases.group import split_group
-from apps.downloads.releases.heading import Heading, other_script, read_heading, read_title
+from apps.downloads.releases.heading import Heading, other_script, read_heading
 from apps.downloads.releases.languages import find_languages, is_multi
 from apps.downloads.releases.name import ReleaseName, to_json
 from apps.downloads.releases.numbering import Numbering
@@ -70,8 +70,9 @@ def _facts(
     ]
     languages, subtitles = find_languages(tail, f"{wide} {group or ''}", group)
     version = _VERSION.search(body)
-    if "episodes" in number.assumed or (number.seasons and not number.episodes):
-        others = (*others, read_title(body[: number.end]))
+    if number.assumed or (number.seasons and not number.episodes):
+        film = read_heading(body, None)  # the number may be of its title
+        others = (*others, film.title) if film.end >= number.end else others
     return ReleaseName(
         raw=raw,
         title=heading.title,

@@ -15,7 +15,7 @@ from apps.downloads.releases.numbering import (
 _TO = r"[ ._]?(?:-|\+|&|~|to|à|a|al)?[ ._]?"
 _PACK = re.compile(
     rf"""
-    (?<![^\W_])(?:
+    (?<![^\W_])(?<!['’])(?:
         S[ ._]?(?P<s>\d{{1,4}}) (?:{_TO}S?(?P<s_last>\d\d))? (?P<disc>[ ._]?D(?:is[ck][ ._]?)?\d{{1,2}}(?:[-&]\d)*)?
         | {SEASON_WORD}[ ._:-]*(?P<w>\d{{1,4}})
           (?: {SEPARATOR}?(?:[-+&~]|to|à|al?){SEPARATOR}? (?:{SEASON_WORD}[ ._]?|S)? (?P<w_last>\d{{1,2}}) )?
@@ -38,6 +38,7 @@ _COMPLETE = re.compile(
 )
 # More seasons than any series has; above it only years are seasons.
 _MOST = 200
+_ONLY_ARTICLES = re.compile(r"(?:[\W_]|the|an?|complete)*", re.IGNORECASE)
 
 
 def read_pack(text: str) -> Numbering | None:
@@ -65,10 +66,15 @@ def season_before(text: str, end: int) -> Numbering | None:
 
 
 def _is_pack(found: re.Match[str]) -> bool:
-    """Not “Series 7” in front of everything, nor “Seasons 2019”: those are titles. S2019 is a season of its own."""
+    """Not “Series 7” or “S21” in front of everything, nor “Seasons 2019” or “The First Season”: those are titles.
+
+    S2019 is a season of its own.
+    """
     first = _seasons(found)[0]
-    if found["w"]:
-        return first < _MOST and found.start() > 0
+    if found["w"] or found["s"]:
+        return found.start() > 0 and (first < _MOST or bool(found["s"] and YEAR.fullmatch(found["s"])))
+    if found["nth"]:
+        return _ONLY_ARTICLES.fullmatch(found.string[: found.start()]) is None
     return first < _MOST or YEAR.fullmatch(str(first)) is not None
 
 

@@ -14,21 +14,13 @@ from apps.downloads.releases.numbering import NUMBER_WORDS
 _ARTICLES = {"the", "a", "an", "le", "la", "les", "el", "los", "las", "il", "der", "die", "das", "de", "het"}
 _JOINING = {"and", "et", "und", "y", "e", "och", "og", "con"}
 _TEENS = (
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-)
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)  # fmt: skip
 _WORDS = {word: str(number) for number, word in enumerate((*NUMBER_WORDS, *_TEENS), 1)}
 _ONES = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
 _ROMAN = {f"{'x' * tens}{ones}": str(10 * tens + n) for tens in range(4) for n, ones in enumerate(_ONES) if tens or n}
 _MOST_SEASONS = 40
+_LONGEST = 300
 _PARTS = {"part": "part", "pt": "part", "chapter": "chapter", "vol": "vol", "volume": "vol"}
 
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
@@ -49,7 +41,7 @@ _SOUNDS = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
         (r"[^a-z0-9]+", ""), ("shch|szcz|sch|sh|sz", "s"), ("zh", "z"), ("kh|ch|x", "h"), ("tz|ts", "c"), ("ph", "f"),
-        ("w", "v"), ("[jy]", "i"), ("io|ie", "e"), (r"(.)\1+", r"\1"),
+        ("w", "v"), ("[jy]", "i"), ("io|ie", "e"), (r"([a-z])\1+", r"\1"),
     )
 )  # fmt: skip
 
@@ -92,9 +84,10 @@ def season_of(title: str) -> tuple[str, int | None]:
     return (head, number) if head and 2 <= number < _MOST_SEASONS else (title, None)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def title_keys(title: str) -> frozenset[str]:
-    """The forms under which the spellings of one title meet."""
+    """The forms under which the spellings of one title meet; of a very long one, those of its beginning."""
+    title = title[:_LONGEST]
     lowered = _APOSTROPHES.sub("", _ARTICLE_BEHIND.sub(r"\2 \1", title.casefold().strip()).replace("&", " and "))
     plain = {_plain(lowered.translate(signs)) for signs in _SIGNS}
     keys = {form for text in plain for form in _forms(_WORD.findall(text.replace("_", " "))) if form}
@@ -139,10 +132,10 @@ def _unparted(words: list[str]) -> list[str]:
     return words[:1] + [word for word, after in list(pairs)[1:] if not (word in _PARTS.values() and after.isdigit())]
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def _sound(title: str) -> str:
     """The title in Latin letters as it sounds, so that the ways to write another script in them meet."""
-    sound = anyascii(title).lower()
+    sound = anyascii(title[:_LONGEST]).lower()
     for pattern, letter in _SOUNDS:
         sound = pattern.sub(letter, sound)
     return sound
