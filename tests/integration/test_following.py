@@ -333,6 +333,19 @@ def test_what_a_quota_refuses_waits_and_is_told_once(alice: User, bob: User) -> 
     assert told.count() == 1
 
 
+def test_what_has_just_failed_is_not_started_at_each_look(alice: User) -> None:
+    media = film()
+    follow(alice, media, "film")
+    release = offer(media, "R")
+    unit = Unit(media.pk)
+    assert taking.take(unit).started == 1
+    Download.objects.update(phase="failed", status="Failed", finished_at=timezone.now())
+    assert taking.take(unit).started == 0
+    assert wants(alice) == [(0, 0)], "it is wanted all the same"
+    Download.objects.update(finished_at=timezone.now() - timedelta(hours=7))
+    assert (taking.take(unit).started, Download.objects.filter(torrent=release).count()) == (1, 2)
+
+
 # --- what is new at the indexers ---------------------------------------------------------------------------------------
 
 
@@ -358,6 +371,37 @@ def test_what_is_new_is_looked_at_once_in_its_time_and_only_for_somebody(alice: 
     for minute in (0, 7, 14, 15, 29):
         rss.ask(now + timedelta(minutes=minute))
     assert Job.objects.filter(kind="rss").count() == 2
+
+
+def test_what_is_new_and_better_takes_the_place_of_what_is_there(providers: Demo, alice: User, bob: User) -> None:
+    cats = found("harbour cats")
+    providers.add_episode("cats", 2, 4, TODAY)
+    turn("schedule", "details")
+    rows = {}
+    for user, what, name in ((alice, "future", "720p.HDTV.x264-OLD"), (bob, "future", "1080p.BluRay.x264-OLD")):
+        follow(user, cats, what)
+        torrent = offer(cats, f"Harbour.Cats.S02E04.{name}", 2, 4)
+        rows[user] = have(user, cats, Phase.DONE, season=2, episode=4, target="s02e04", torrent=torrent)
+    Candidate.objects.all().delete()  # nobody offers them any more
+    registry.load()
+    tasks.read_followed_dates()
+    run_jobs("schedule")
+    assert [rss.read()["upgrades"] for _ in range(2)] == [1, 0]
+    better = Download.objects.get(replaces__isnull=False)
+    assert (better.user, better.replaces, better.target) == (alice, rows[alice], "s02e04")
+    assert "1080p.WEB-DL" in better.name
+    assert AuditEntry.objects.get(action="download.started").details["how"] == "upgrade"
+
+
+def test_nothing_better_is_looked_for_where_only_what_is_missing_is_followed(providers: Demo, alice: User) -> None:
+    cats = found("harbour cats")
+    providers.add_episode("cats", 2, 4, TODAY)
+    follow(alice, cats, "missing", days=1)
+    tasks.read_followed_dates()
+    run_jobs("schedule")
+    torrent = offer(cats, "Harbour.Cats.S02E04.720p.HDTV.x264-OLD", 2, 4)
+    have(alice, cats, Phase.DONE, season=2, episode=4, target="s02e04", torrent=torrent)
+    assert rss.read()["upgrades"] == 0
 
 
 # --- ends --------------------------------------------------------------------------------------------------------------

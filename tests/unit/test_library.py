@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from apps.downloads.library import place, probe
+from apps.downloads.library import probe
+from apps.downloads.placing import place
 from sokoul.env import ENV
 
 FILM = PurePosixPath("Movies", "Film (2021)", "Film (2021) - 1080p.mkv")
@@ -44,6 +45,7 @@ def test_a_file_of_that_name_is_never_overwritten(tmp_path: Path, library: Path)
     assert len(list((library / FILM).parent.iterdir())) == 2
 
 
+@pytest.mark.django_db
 def test_across_file_systems_it_is_copied_once(library: Path, elsewhere: Path) -> None:
     first, second = made(elsewhere / "first", "one"), made(elsewhere / "second", "two")
     os.utime(second, (1, 1))
