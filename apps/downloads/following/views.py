@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.authentication import in_person, user_of
-from apps.downloads.following import calendar, cutoff, follows, ical, wanted
+from apps.downloads.following import addresses, calendar, cutoff, follows, ical, wanted
 from apps.downloads.following.models import What
 from apps.media.serializers import MediaShape
 from sokoul.api import StrictSerializer, body, page_of, problems
@@ -193,13 +193,13 @@ class Address(APIView):
         tags=["following"],
     )
     def post(self, request: Request) -> Response:
-        return Response({"url": ical.make_address(in_person(request))}, status=201)
+        return Response({"url": addresses.make(in_person(request))}, status=201)
 
     @extend_schema(
         summary="End the address of my calendar", responses={204: None, **problems(401, 429, 503)}, tags=["following"]
     )
     def delete(self, request: Request) -> HttpResponse:
-        ical.revoke_address(user_of(request))
+        addresses.revoke(user_of(request))
         return HttpResponse(status=204)
 
 
