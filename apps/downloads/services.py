@@ -217,8 +217,11 @@ def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Do
     return download, str(job.pk)
 
 
-def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | None = None) -> None:
-    """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list."""
+def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | None = None, how: str = "") -> None:
+    """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list.
+
+    `how`: what does it, where no person did.
+    """
     download = owned(user_id, download_id)
     if download.phase in {Phase.FAILED, Phase.CANCELLED}:
         if download.removal:
@@ -241,7 +244,7 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
             raise _refused(download, "cancelled")
         if files:
             forget_files(download.pk)
-        _note("download.cancelled", download, by, files=files)
+        _note("download.cancelled", download, by, files=files, **({"how": how} if how else {}))
 
 
 def _decline(download: Download) -> None:

@@ -4,12 +4,14 @@ from calendar import monthrange
 from datetime import date, timedelta
 from itertools import groupby
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.models import User
-from apps.downloads.following import addresses, calendar, cutoff, follows, ical, wanted
+from apps.downloads.following import addresses, calendar, cutoff, follows, ical, retention, wanted
 from apps.media import services as media_services
 from sokoul.pages import back, is_fragment, number, page_of, paging, signed_in, user_id
 
@@ -35,6 +37,16 @@ def follow(request: HttpRequest, media_id: int) -> HttpResponse:
 def unfollow(request: HttpRequest, media_id: int) -> HttpResponse:
     follows.end_all(_person(request), media_id)
     return _button(request, media_id)
+
+
+@signed_in
+@require_POST
+def keep(request: HttpRequest, follow_id: int) -> HttpResponse:
+    """`keep_last` or `keep_days`; empty for everything."""
+    last, days = (number(request.POST.get(name)) for name in ("keep_last", "keep_days"))
+    retention.keep(_person(request), follow_id, last=last or None, days=days)
+    messages.success(request, gettext("Saved."))
+    return redirect("app:followed")
 
 
 def _button(request: HttpRequest, media_id: int) -> HttpResponse:
