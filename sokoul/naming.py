@@ -87,7 +87,7 @@ def _part(component: str, kind: str) -> tuple[tuple[str, str | None, str], ...]:
     except ValueError:
         raise ValueError("has a brace that is not closed; {{ and }} stand for braces") from None
     literal = "".join(text for text, *_ in read)
-    if not component.strip(". ") or literal.startswith("."):
+    if not component.strip(". ") or read[0][0].startswith("."):
         raise ValueError("must be a relative path without empty names, and none may begin with a dot")
     if literal.translate(_FORBIDDEN) != literal:
         raise ValueError('must not hold any of < > : " | ? *')
@@ -111,7 +111,8 @@ def _render(part: tuple[tuple[str, str | None, str], ...], values: Mapping[str, 
         longest = max(shown, key=lambda token: len(shown[token].encode()), default=None)
         if longest is None or len(shown[longest]) <= 1:
             break
-        shown[longest] = _cut(shown[longest], len(shown[longest].encode()) - 1)
+        excess = len(name.encode()) - MAX_NAME_BYTES
+        shown[longest] = _cut(shown[longest], max(1, len(shown[longest].encode()) - excess))
     return clean(name) if name.strip(". ") else ""
 
 

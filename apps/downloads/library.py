@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from apps.downloads import naming, placing, recycling, sidecars, upgrading
+from apps.downloads import naming, placing, quotas, recycling, sidecars, upgrading
 from apps.downloads.content import File, files_of
 from apps.downloads.engine import video
 from apps.downloads.engine.metainfo import TorrentFile
@@ -75,7 +76,7 @@ def videos(folder: Path, files: list[File], runtime: int | None) -> list[Video]:
             found.append(Video(file.index, file.path, file.size, sample=video.is_sample(file), **facts))
     whole = [film for film in found if not _is_sample(film, found, runtime)]
     if not whole:
-        raise PermanentError("This release holds no playable video.", code="no_video")
+        raise PermanentError(_("This release holds no playable video."), code="no_video")
     return whole
 
 
@@ -93,7 +94,12 @@ def file_download(download_id: int) -> list[LibraryFile]:
     Raises PermanentError when there is nothing playable or LINK_MODE forbids a copy, OSError when the disk refuses.
     """
     download = Download.objects.select_related("media").get(pk=download_id)
-    folder, files = folder_of(download.swarm), files_of(download_id)
+    with quotas.speaking_to(download.user_id):
+        return _file_all(download)
+
+
+def _file_all(download: Download) -> list[LibraryFile]:
+    folder, files = folder_of(download.swarm), files_of(download.pk)
     wanted = _wanted(download, videos(folder, files, download.media.runtime))
     films = {film.index: film for film, _ in wanted}
     paths = {film.index: (folder / film.path, path) for film, path in wanted}
@@ -101,7 +107,7 @@ def file_download(download_id: int) -> list[LibraryFile]:
     def row(index: int, path: PurePosixPath, linked: bool) -> LibraryFile:
         return _row(download, films[index], path, linked=linked)
 
-    filed = upgrading.swap(download, paths, row) if upgrading.replaced_by(download) else _file(download, paths, row)
+    filed = upgrading.swap(download, paths, row) if upgrading.is_due(download) else _file(download, paths, row)
     for one in filed:
         _file_beside(
             folder, films[one.index].path, PurePosixPath(one.path), files, [film.path for film in films.values()]

@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from django.db import transaction
@@ -107,11 +108,14 @@ def sweep() -> int:
     swept = 0
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
         name, _, pending = entry.name.partition(".")
-        if name.isdecimal() and pending:
-            _mend(int(name), entry)
-        elif name.isdecimal() and time.time() - entry.stat().st_mtime > ENV.recycle_days * DAY:
-            _delete(entry)
-            swept += 1
+        if not name.isdecimal():
+            continue
+        with suppress(FileNotFoundError):  # another relay was faster
+            if pending:
+                _mend(int(name), entry)
+            elif time.time() - entry.stat().st_mtime > ENV.recycle_days * DAY:
+                _delete(entry)
+                swept += 1
     _sweep_staging()
     return swept
 

@@ -82,11 +82,11 @@ def _words(path: str) -> str:
     """`.fr.forced` of the words at the end of its name that say a language or what it is for."""
     language, flags = "", set()
     words = [word.lower() for word in _WORD.findall(PurePosixPath(path).stem)]
-    for word in reversed(words):
-        if word in _FLAGS and not (word == "hi" and words[-1] == "hi" and len(words) > 1 and not _language(words[-2])):
+    for before, word in zip(reversed(["", *words[:-1]]), reversed(words), strict=True):
+        if word in _FLAGS and (word != "hi" or _language(before)):  # else it is Hindi
             flags.add(_FLAGS[word])
-        elif (code := _language(word)) and not (language and language != "pt-BR"):
-            language = "pt-BR" if word in _BRAZIL or language == "pt-BR" else code
+        elif (code := _language(word)) and language in {"", "pt-BR"}:
+            language = "pt-BR" if word in _BRAZIL or language else code
         else:
             break
     return "".join(f".{part}" for part in (language, *sorted(flags)) if part)

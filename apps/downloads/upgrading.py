@@ -30,10 +30,15 @@ class Placing:
     path: PurePosixPath
 
 
-def replaced_by(download: Download) -> set[str]:
+def is_due(download: Download) -> bool:
+    """Whether there is something that the download is to replace, and has not replaced yet."""
+    complete = Download.objects.filter(pk=download.replaces_id or 0, phase__in=[Phase.SEEDING, Phase.DONE])
+    return complete.exists()
+
+
+def _replaced_by(download: Download) -> set[str]:
     """Paths of the old files that are to make room: not those that somebody else's rows name as well."""
-    if download.replaces_id is None:
-        return set()
+    assert download.replaces_id is not None
     old = set(LibraryFile.objects.filter(download_id=download.replaces_id).values_list("path", flat=True))
     others = LibraryFile.objects.filter(path__in=old).exclude(download_id=download.replaces_id)
     return old - set(others.exclude(download_id=download.pk).values_list("path", flat=True))
@@ -45,7 +50,7 @@ def swap(
     row: Callable[[int, PurePosixPath, bool], LibraryFile],
 ) -> list[LibraryFile]:
     """File `files` ({index: (source, wanted path)}) in the old ones' place; nothing where the download is filed no longer."""
-    old = replaced_by(download)
+    old = _replaced_by(download)
     ready: list[Placing] = []
     try:
         for index, (source, target) in files.items():

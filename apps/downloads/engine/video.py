@@ -43,7 +43,6 @@ ARCHIVE = frozenset(
     }
 )
 _VOLUME = re.compile(r"\.(?:[r-z]\d{2}|\d{3})")  # film.r00, film.z01, film.7z.001
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they turn the direction of reading
 LARGEST_SAMPLE = 200 << 20  # bytes
 _SAMPLE = re.compile(r"(?:^|[\W_])sample(?:$|[\W_])", re.IGNORECASE)
 
@@ -87,16 +86,12 @@ def programs(meta: MetaInfo) -> tuple[TorrentFile, ...]:
 
 
 def impostors(meta: MetaInfo) -> tuple[TorrentFile, ...]:
-    """Programs that somebody would start as the film: named like one ("Film.mkv.exe"), written so that it looks like another
-    name ("Film\\u202evkm.exe"), or larger than every video."""
+    """Programs that somebody would start as the film: named like one ("Film.mkv.exe"), or larger than every video."""
     largest = max((file.size for file in meta.files if is_video(file)), default=0)
-    return tuple(file for file in programs(meta) if file.size > largest or _deceives(file))
+    return tuple(file for file in programs(meta) if file.size > largest or _named_like_video(file))
 
 
-def _deceives(file: TorrentFile) -> bool:
-    name = PurePosixPath(file.path).name
-    if any(char in _TURNING for char in name):
-        return True
+def _named_like_video(file: TorrentFile) -> bool:
     return any(suffix.strip().lower() in VIDEO for suffix in PurePosixPath(_plain(file.path)).suffixes[:-1])
 
 
