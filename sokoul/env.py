@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
+from sokoul.naming import EpisodeTemplate, Extras, MovieTemplate
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 REREAD_SECONDS = 30.0
 
@@ -206,6 +208,30 @@ class Environment(BaseModel):
     follow_searches: int = Field(
         60, ge=1, le=1000, description="Searches that Sokoul starts by itself in an hour, at most."
     )
+    # --- the library ------------------------------------------------------------------------------------------------
+    naming_movie: MovieTemplate = Field(
+        "Movies/{title} ({year})/{title} ({year}) - {quality}",
+        description="Where a film is filed below LIBRARY_DIR, without its ending; docs/library.md has the tokens.",
+    )
+    naming_episode: EpisodeTemplate = Field(
+        "Series/{title} ({year})/Season {season:02}/{title} - S{season:02}E{episode:02}",
+        description="Where an episode is filed.",
+    )
+    link_mode: Literal["hardlink", "refuse", "copy"] = Field(
+        "hardlink",
+        description="How files come into the library. hardlink: copied where no link can be, and the admins are told; refuse: "
+        "the download fails then; copy: always copied.",
+    )
+    library_extras: Extras = Field(
+        ["subtitles", "extras"],
+        description="What is filed beside a video: subtitles, nfo, extras (trailers, featurettes); separated by commas, none "
+        "for nothing.",
+    )
+    recycle_days: float = Field(
+        7,
+        ge=0,
+        description="Days that LIBRARY_DIR/.recycle keeps what a better release replaced; 0 deletes it at once.",
+    )
     # --- tuning -----------------------------------------------------------------------------------------------------
     hunter_lease: Seconds = Field(20, description="Seconds after which another hunter takes over from a silent one.")
     job_lease: Seconds = Field(30, description="Seconds after which a job of a silent worker is run again.")
@@ -310,8 +336,8 @@ def explain(faults: dict[str, str]) -> str:
     for name, fault in faults.items():
         field = Environment.model_fields[name.lower()]
         example = (field.examples or [None])[0]
-        default = None if field.is_required() or field.default in ("", None, [], {}) else field.default
-        good = f" For example: {example}" if example else f" Default: {default}" if default is not None else ""
+        default = "" if field.is_required() else _written(field.default)
+        good = f" For example: {example}" if example else f" Default: {default}" if default else ""
         lines.append(f"{name}: {fault}. {field.description}{good}")
     return "\n".join(lines)
 
@@ -377,6 +403,15 @@ def reread() -> None:
     _reread = next(_rereads)
 
 
+def _written(value: Any) -> str:
+    """As it stands in a .env."""
+    if value in ("", None, {}):
+        return ""
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def example() -> str:
     """The text of `.env.example`: every variable with its default and a sentence."""
     blocks = [
@@ -385,10 +420,7 @@ def example() -> str:
         "",
     ]
     for name, field in Environment.model_fields.items():
-        default: Any = field.default
-        shown = (
-            "" if default in ("", None, [], {}) else str(default).lower() if isinstance(default, bool) else str(default)
-        )
+        shown = _written(field.default)
         required = "Required. " if name in REQUIRED else ""
         hint = f" Example: {field.examples[0]}" if field.examples else ""
         blocks += [f"# {required}{field.description}{hint}", f"{name.upper()}={shown}", ""]

@@ -131,6 +131,7 @@ API = [
     # Following
     Row("GET follows", SIGNED_IN, 200),
     Row("POST follows", SIGNED_IN, 201, lambda t: {"media_id": t["media_id"], "what": "film"}),
+    Row("PUT follows/<int:follow_id>", OWNER, 200, _fields(keep_days=7)),
     Row("DELETE follows/<int:follow_id>", OWNER, 204),
     Row("GET wanted", SIGNED_IN, 200),
     Row("GET wanted/cutoff", SIGNED_IN, 200),
@@ -220,6 +221,7 @@ PAGES = [
     Row("POST app/follow/<int:media_id>", SIGNED_IN, 200, _fields(what="film")),
     Row("POST app/follow/<int:media_id>/end", SIGNED_IN, 200),
     Row("GET app/followed", SIGNED_IN, 200),
+    Row("POST app/followed/<int:follow_id>/keep", OWNER, 302, _fields(keep_days="7")),
     Row("GET app/wanted", SIGNED_IN, 200),
     Row("GET app/wanted/cutoff", SIGNED_IN, 200),
     Row("GET app/calendar", SIGNED_IN, 200),
@@ -347,7 +349,8 @@ PRESSES: dict[str, tuple[frozenset[str], tuple[str | int | None, ...]]] = {
 
 MANAGEMENT = dict.fromkeys(
     (
-        "backup", "bot", "check_stack", "createadmin", "demo", "dlq", "down", "download", "hunter", "jobs", "parse_release",
+        "backup", "bot", "check_stack", "createadmin", "demo", "dlq", "down", "download", "hunter",
+        "import_library", "jobs", "naming", "parse_release",
         "relay", "restore", "rotate_secret", "scout", "second_factor", "search", "serve", "setup", "smoke",
         "streams", "sweep", "up", "verify_audit",
     ),

@@ -252,8 +252,8 @@ class Topic(admin.SimpleListFilter):
     title = gettext_lazy("topic")
     parameter_name = "topic"
     topics = (
-        "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "follow", "calendar",
-        "job", "dlq", "indexer", "feed", "configuration", "secret", "backup", "audit",
+        "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "library", "follow",
+        "calendar", "job", "dlq", "indexer", "feed", "configuration", "secret", "backup", "audit",
     )  # fmt: skip
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -12,10 +12,10 @@ class DownloadsConfig(AppConfig):
         from apps.accounts import quotas as limits
         from apps.accounts.channels import preferences
         from apps.downloads import quotas, rows
-        from apps.downloads.following import ical
+        from apps.downloads.following import addresses
         from apps.feed import snapshot
 
-        api_keys.also_end(ical.end_with_keys)
+        api_keys.also_end(addresses.end_with_keys)
         snapshot.provider("downloads", rows.active)
         limits.counted_by(quotas.used)
         preferences.offer("download_completed", gettext_lazy("A download is in my library"))

@@ -10,7 +10,7 @@ import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
@@ -18,12 +18,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.downloads import claims, library, quotas, rows
+from apps.downloads.checking import check_content, left_out
 from apps.downloads.claims import Claim
 from apps.downloads.disk import Disk
 from apps.downloads.engine import events
 from apps.downloads.engine.session import Engine
 from apps.downloads.models import Download, Phase, TorrentState
-from apps.downloads.preparation import check_content, queued
+from apps.downloads.preparation import fetched, queued
 from apps.downloads.readers import Readers
 from apps.feed import push
 from sokoul import logs, pulse, request_id
@@ -195,13 +196,14 @@ class Hunter:
                 magnet=claim.magnet or None,
                 torrent=metainfo or None,
                 resume=bytes(state.resume) or None if state else None,
+                held=True,  # until _on_metadata has looked at the list of files
             )
         except PermanentError as error:
             self._fail(swarm, error.message)
 
     def _advance(self, claim: Claim, swarm: Swarm) -> None:
         """From one phase to the next, as far as the engine has come."""
-        if not claim.has_metadata and claim.swarm in self._engine:
+        if claim.swarm in self._engine and (not claim.has_metadata or self._engine.is_held(claim.swarm)):
             self._engine.tell_metadata(claim.swarm)  # who joins a swarm that has it is not told otherwise
         if claim.phase == Phase.FILING or (swarm.finished and claim.has_metadata and claim.phase in UNFINISHED):
             self._file(claim)
@@ -294,12 +296,9 @@ class Hunter:
             handler(event, self._swarms[event.key])
 
     def _on_metadata(self, event: events.MetadataReceived, swarm: Swarm) -> None:
-        try:
-            check_content(event.meta)
-        except SokoulError as error:
-            self._fail(swarm, error.message)
+        if not self._may_come(event, swarm):
             return
-        files = [asdict(file) for file in event.meta.files]
+        files = fetched(event.meta)
         fresh = TorrentState.objects.filter(download_id__in=swarm.downloads, metainfo=b"")
         if fresh.exists() and not self._disk.has_room(event.meta.total):
             self._fail(swarm, "Disk full")
@@ -307,7 +306,20 @@ class Hunter:
         fresh.update(metainfo=event.torrent, files=files)
         for claim in swarm.downloads.values():
             self._learn_size(claim, event)
+        if event.key in self._engine and any(not claim.removal for claim in swarm.downloads.values()):
+            self._engine.release(event.key, without=left_out(event.meta))
         self._due["tick"] = 0
+
+    def _may_come(self, event: events.MetadataReceived, swarm: Swarm) -> bool:
+        """Whether the list of files is that of a film; if not, each download of it fails with the reason."""
+        for claim in swarm.downloads.values():
+            try:
+                with quotas.speaking_to(claim.user_id):
+                    check_content(event.meta)
+            except SokoulError as error:
+                if not claim.removal:
+                    self._fail_one(claim, error.message)
+        return any(not claim.removal for claim in swarm.downloads.values())
 
     def _learn_size(self, claim: Claim, event: events.MetadataReceived) -> None:
         """Write it, unless it is more than its person may keep: then this download ends, and others of the swarm go on."""

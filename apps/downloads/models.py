@@ -168,13 +168,24 @@ class Download(models.Model):
     completed_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     request_id = models.CharField(max_length=64, blank=True, default="")
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="upgrades",
+        help_text="The download whose files make room for this one's, once these are there.",
+    )
+    is_upgrade = models.BooleanField(
+        default=False, help_text="Begun with `replaces`, which is forgotten when that download is deleted."
+    )
 
     class Meta:
         db_table = "downloads"
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "media", "target"],
-                condition=~Q(phase__in=["failed", "cancelled"]),
+                condition=~Q(phase__in=["failed", "cancelled"])
+                & (Q(is_upgrade=False) | Q(phase__in=["seeding", "done"])),
                 name="downloads_once",
             ),
             models.CheckConstraint(condition=Q(phase__in=Phase.values), name="downloads_phase_valid"),

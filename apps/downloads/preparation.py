@@ -1,28 +1,17 @@
 """Job `hunter.start`: from a chosen release or magnet to a wish that any hunter can take up."""
 
 from dataclasses import asdict
+from typing import Any
 
 from django.db import transaction
 from django.dispatch import Signal
 
 from apps.downloads import indexers, quotas, rows
-from apps.downloads.engine import video
+from apps.downloads.checking import check_content, left_out
 from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
-from sokoul.errors import PermanentError
 
 queued = Signal()  # a download has just become a hunter's: the one of this process need not wait for its next look
-
-
-def check_content(meta: MetaInfo) -> None:
-    """Refuse, before a byte is downloaded, what has nothing to play or hides a program. Raises PermanentError."""
-    if programs := video.impostors(meta):
-        names = ", ".join(file.path for file in programs[:3])
-        raise PermanentError(
-            f"This release holds a program posing as a film ({names}) and was refused.", code="dangerous"
-        )
-    if not video.playable(meta):
-        raise PermanentError("This release holds no playable video.", code="no_video")
 
 
 def prepare(download_id: int) -> None:
@@ -39,7 +28,8 @@ def prepare(download_id: int) -> None:
         magnet, torrent_file = _fetch(download.torrent)
     if torrent_file:
         meta = parse_torrent(torrent_file)
-        check_content(meta)
+        with quotas.speaking_to(download.user_id):
+            check_content(meta)
         _queue(download, meta.info_hash_v1, meta.info_hash_v2, magnet, torrent_file, meta)
     else:
         link = parse_magnet(magnet)
@@ -71,7 +61,7 @@ def _queue(
             download_id=download.pk,
             defaults={
                 "metainfo": torrent_file,
-                "files": [asdict(file) for file in meta.files] if meta else [],
+                "files": fetched(meta) if meta else [],
                 "resume": b"",
             },
         )
@@ -84,6 +74,12 @@ def _queue(
         )
         if changed:
             rows.announce(download.pk)
+
+
+def fetched(meta: MetaInfo) -> list[dict[str, Any]]:
+    """The files that the rows know of: all but those that are left out."""
+    unwanted = left_out(meta)
+    return [asdict(file) for file in meta.files if file.index not in unwanted]
 
 
 def _learn_hashes(torrent_id: int, v1: str | None, v2: str | None) -> None:

@@ -3,6 +3,8 @@
 Exact under concurrency: whoever asks holds the person's row (`hold`) until what was granted is committed.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -71,6 +73,14 @@ def too_large(download_id: int, bytes: int) -> str:
     kept = used([user.pk], without=download_id)[user.pk].bytes or 0
     with override(user.language or settings.LANGUAGE_CODE):
         return _too_large(kept, limit, bytes) if kept + bytes > limit else ""
+
+
+@contextmanager
+def speaking_to(user_id: int) -> Iterator[None]:
+    """In the person's language."""
+    language = User.objects.filter(pk=user_id).values_list("language", flat=True).first()
+    with override(language or settings.LANGUAGE_CODE):
+        yield
 
 
 def _refuse(quota: str, used: int | None, limit: int, sentence: str) -> NoReturn:

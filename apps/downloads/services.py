@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.downloads import quotas, rows
+from apps.downloads import placing, quotas, rows, sidecars
 from apps.downloads.engine.metainfo import parse_magnet
 from apps.downloads.following.models import Declined, Follow
 from apps.downloads.models import Candidate, Download, LibraryFile, Phase, Torrent
@@ -41,8 +41,9 @@ def _hold(user_id: int) -> User:
     return user
 
 
-def _existing(user_id: int, media_id: int, target: str) -> PermanentError | None:
-    found = Download.objects.filter(user_id=user_id, media_id=media_id, target=target)
+def _existing(user_id: int, media_id: int, target: str, replaces: int | None = None) -> PermanentError | None:
+    """Why the same thing is not started again; that which it `replaces` is no reason."""
+    found = Download.objects.filter(user_id=user_id, media_id=media_id, target=target).exclude(pk=replaces or 0)
     found = found.exclude(phase__in=[Phase.FAILED, Phase.CANCELLED])
     if (download := found.first()) is None:
         return None
@@ -59,9 +60,12 @@ def start(
     season: int | None = None,
     episode: int | None = None,
     how: str = "",
+    replaces: int | None = None,
 ) -> tuple[Download, str]:
     """Accept a wish: the download's row and its job in one transaction, with its line in the audit trail. Returns it with the
     job's id. `how` goes into that line: what started it, where no person did.
+
+    `replaces`: a complete download of the same person and thing, whose files make room once this one's are there.
 
     Without a release or magnet the best release is searched for first. Raises PermanentError: 400 bad magnet, 404 unknown
     title or release, 409 active or complete already, 429 more than their quotas allow.
@@ -78,21 +82,33 @@ def start(
     try:
         with transaction.atomic():
             user = _hold(user_id)
-            if error := _existing(user_id, media_id, target):
+            if replaces is not None:
+                target = _replaceable(user_id, media_id, target, replaces)
+            if error := _existing(user_id, media_id, target, replaces):
                 raise error
             quotas.take(user, torrent.size if torrent else 0)
             download = Download.objects.create(
                 user_id=user_id, media=media, torrent=torrent, target=target, season=season, episode=episode,
                 magnet=link.canonical() if link else "", name=link.name if link else torrent.title if torrent else "",
                 phase=Phase.QUEUED if torrent or link else Phase.SEARCHING, request_id=request_id.current(),
+                replaces_id=replaces, is_upgrade=replaces is not None,
             )  # fmt: skip
             job = _enqueue(download)
             rows.announce(download.pk)
             noted = {"how": how} if how else {}
             audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title, **noted)
     except IntegrityError as error:  # somebody was faster between the look and the insert
-        raise _existing(user_id, media_id, target) or error from error
+        raise _existing(user_id, media_id, target, replaces) or error from error
     return download, str(job.pk)
+
+
+def _replaceable(user_id: int, media_id: int, target: str, download_id: int) -> str:
+    """The target of the download that is to be replaced. 404 or 403 where it is not theirs, 409 where it is another thing or
+    not complete."""
+    old = owned(user_id, download_id)
+    if old.media_id != media_id or (target and target != old.target) or old.status != "Completed":
+        raise conflict("Only a complete download of the same title can be replaced.", phase=old.phase)
+    return old.target
 
 
 def _offered(media_id: int, torrent_id: int) -> Torrent:
@@ -189,7 +205,7 @@ def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Do
     }  # fmt: skip
     with transaction.atomic():
         user = _hold(user_id)
-        if error := _existing(user_id, download.media_id, download.target):
+        if error := _existing(user_id, download.media_id, download.target, download.replaces_id):
             raise error
         release = download.torrent.size if download.torrent else 0
         quotas.take(user, download.bytes_total or release, without=download.pk)
@@ -201,8 +217,11 @@ def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Do
     return download, str(job.pk)
 
 
-def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | None = None) -> None:
-    """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list."""
+def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | None = None, how: str = "") -> None:
+    """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list.
+
+    `how`: what does it, where no person did.
+    """
     download = owned(user_id, download_id)
     if download.phase in {Phase.FAILED, Phase.CANCELLED}:
         if download.removal:
@@ -225,11 +244,13 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
             raise _refused(download, "cancelled")
         if files:
             forget_files(download.pk)
-        _note("download.cancelled", download, by, files=files)
+        _note("download.cancelled", download, by, files=files, **({"how": how} if how else {}))
 
 
 def _decline(download: Download) -> None:
     """What somebody follows and gave up does not come back by itself once nothing is left that says so."""
+    if _existing(download.user_id, download.media_id, download.target):
+        return  # it was replaced, or is there again
     if Follow.objects.filter(user_id=download.user_id, media_id=download.media_id).exists():
         Declined.objects.get_or_create(
             user_id=download.user_id, media_id=download.media_id, season=download.season, episode=download.episode
@@ -254,14 +275,9 @@ def forget_files(download_id: int) -> None:
 
 
 def _unlink(paths: list[str]) -> None:
+    """With what lies beside them: subtitles of no film are of no use."""
     for path in paths:
         file = ENV.library / path
-        file.unlink(missing_ok=True)
-        for folder in (file.parent, file.parent.parent):
-            if (
-                folder != ENV.library
-                and folder.is_relative_to(ENV.library)
-                and folder.is_dir()
-                and not any(folder.iterdir())
-            ):
-                folder.rmdir()
+        for gone in (file, *sidecars.beside(file)):
+            gone.unlink(missing_ok=True)
+        placing.prune(file.parent)

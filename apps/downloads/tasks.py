@@ -5,8 +5,8 @@ from typing import Any
 from django.utils import timezone
 from pydantic import BaseModel
 
-from apps.downloads import preparation, rows, search, services
-from apps.downloads.following import rss, seeking
+from apps.downloads import preparation, recycling, rows, search, services
+from apps.downloads.following import retention, rss, seeking
 from apps.downloads.following.seeking import SeekPayload
 from apps.downloads.models import Phase
 from apps.downloads.search import SearchPayload
@@ -76,3 +76,13 @@ def end_follows() -> int:
 @chore(every=60.0)
 def look_at_the_new() -> int:
     return rss.ask(timezone.now())
+
+
+@chore(every=900.0)
+def clear_watched() -> int:
+    return retention.clear(timezone.now())
+
+
+@chore(every=600)
+def sweep_recycle_bin() -> int:
+    return recycling.sweep()

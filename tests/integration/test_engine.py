@@ -82,6 +82,41 @@ def test_finished_means_that_the_files_are_whole(
     assert metadata[0].meta.total == len(FILM) + 2
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_held_fetches_its_metadata_and_then_only_what_it_may(
+    swarm: Swarm, engine: Engine, tmp_path: Path, kind: str
+) -> None:
+    torrent = swarm.share("Film", {"film.mkv": FILM, "setup.exe": content(400_000, 2)}, kind=kind)
+    engine.add("film", folder=tmp_path / "got", magnet=swarm.magnet(torrent), held=True)
+    meta = wait_for(engine, MetadataReceived).meta
+    poll_until(engine, lambda _: engine.progress()["film"].state == "downloading")
+    engine.resume("film")
+    for _ in range(5):
+        engine.poll(0.1)
+    assert (swarm.seeder.uploaded, engine.is_held("film")) == (0, True)
+    engine.release("film", without=frozenset(file.index for file in meta.files if file.path.endswith(".exe")))
+    poll_until(engine, lambda told: Finished("film") in told)
+    assert (tmp_path / "got/Film/film.mkv").read_bytes() == FILM
+    assert not (tmp_path / "got/Film/setup.exe").exists()
+
+
+def test_resume_data_without_what_was_left_out_is_taken(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    torrent = swarm.share("Film", {"film.mkv": FILM, "setup.exe": content(400_000, 2)})
+    engine.add("film", folder=tmp_path / "got", torrent=torrent, held=True)
+    meta = wait_for(engine, MetadataReceived).meta
+    engine.release("film", without=frozenset(file.index for file in meta.files if file.path.endswith(".exe")))
+    wait_for(engine, Finished)
+    engine.save_resume()
+    data = wait_for(engine, ResumeData).data
+    engine.remove("film", delete_files=False)
+    wait_for(engine, Removed)
+    before = swarm.seeder.uploaded
+    engine.add("film", folder=tmp_path / "got", torrent=torrent, resume=data, held=True)
+    told = poll_until(engine, lambda told: Finished("film") in told)
+    assert not [event for event in told if isinstance(event, ResumeRejected)]
+    assert swarm.seeder.uploaded == before
+
+
 def test_two_torrents_at_once(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
     films = {name: content(1_500_000, seed) for seed, name in enumerate(["a.mkv", "b.mkv"])}
     for name, data in films.items():

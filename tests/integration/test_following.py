@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.accounts.models import AuditEntry, User
 from apps.downloads import services, tasks
-from apps.downloads.following import rss, seeking, taking, wanted
+from apps.downloads.following import retention, rss, seeking, taking, wanted
 from apps.downloads.following.models import Declined, Follow, Seek
 from apps.downloads.following.wanted import Unit
 from apps.downloads.models import STATUS_OF, Candidate, Download, LibraryFile, Phase, Torrent
@@ -19,7 +19,7 @@ from apps.feed.models import Event
 from apps.jobs import registry
 from apps.jobs.models import Job
 from apps.media import services as media_services
-from apps.media.models import Episode, Media, Schedule
+from apps.media.models import Episode, Media, Schedule, Watch
 from sokoul.api import Page
 from sokoul.env import ENV
 from tests.cast import Api
@@ -333,6 +333,19 @@ def test_what_a_quota_refuses_waits_and_is_told_once(alice: User, bob: User) -> 
     assert told.count() == 1
 
 
+def test_what_has_just_failed_is_not_started_at_each_look(alice: User) -> None:
+    media = film()
+    follow(alice, media, "film")
+    release = offer(media, "R")
+    unit = Unit(media.pk)
+    assert taking.take(unit).started == 1
+    Download.objects.update(phase="failed", status="Failed", finished_at=timezone.now())
+    assert taking.take(unit).started == 0
+    assert wants(alice) == [(0, 0)], "it is wanted all the same"
+    Download.objects.update(finished_at=timezone.now() - timedelta(hours=7))
+    assert (taking.take(unit).started, Download.objects.filter(torrent=release).count()) == (1, 2)
+
+
 # --- what is new at the indexers ---------------------------------------------------------------------------------------
 
 
@@ -347,8 +360,8 @@ def test_what_is_new_is_taken_at_once_and_once(providers: Demo, alice: User, bob
     download = Download.objects.get()
     assert (download.user, download.target) == (alice, "s02e04")
     assert "1080p" in download.name, "the better one of the two"
-    assert rss.read()["started"] == 0
-    assert Download.objects.count() == 1
+    again = rss.read()
+    assert (again["started"], again["wanted"], Download.objects.count()) == (0, 0, 1)
 
 
 def test_what_is_new_is_looked_at_once_in_its_time_and_only_for_somebody(alice: User) -> None:
@@ -358,6 +371,37 @@ def test_what_is_new_is_looked_at_once_in_its_time_and_only_for_somebody(alice: 
     for minute in (0, 7, 14, 15, 29):
         rss.ask(now + timedelta(minutes=minute))
     assert Job.objects.filter(kind="rss").count() == 2
+
+
+def test_what_is_new_and_better_takes_the_place_of_what_is_there(providers: Demo, alice: User, bob: User) -> None:
+    cats = found("harbour cats")
+    providers.add_episode("cats", 2, 4, TODAY)
+    turn("schedule", "details")
+    rows = {}
+    for user, what, name in ((alice, "future", "720p.HDTV.x264-OLD"), (bob, "future", "1080p.BluRay.x264-OLD")):
+        follow(user, cats, what)
+        torrent = offer(cats, f"Harbour.Cats.S02E04.{name}", 2, 4)
+        rows[user] = have(user, cats, Phase.DONE, season=2, episode=4, target="s02e04", torrent=torrent)
+    Candidate.objects.all().delete()  # nobody offers them any more
+    registry.load()
+    tasks.read_followed_dates()
+    run_jobs("schedule")
+    assert [rss.read()["upgrades"] for _ in range(2)] == [1, 0]
+    better = Download.objects.get(replaces__isnull=False)
+    assert (better.user, better.replaces, better.target) == (alice, rows[alice], "s02e04")
+    assert "1080p.WEB-DL" in better.name
+    assert AuditEntry.objects.get(action="download.started").details["how"] == "upgrade"
+
+
+def test_nothing_better_is_looked_for_where_only_what_is_missing_is_followed(providers: Demo, alice: User) -> None:
+    cats = found("harbour cats")
+    providers.add_episode("cats", 2, 4, TODAY)
+    follow(alice, cats, "missing", days=1)
+    tasks.read_followed_dates()
+    run_jobs("schedule")
+    torrent = offer(cats, "Harbour.Cats.S02E04.720p.HDTV.x264-OLD", 2, 4)
+    have(alice, cats, Phase.DONE, season=2, episode=4, target="s02e04", torrent=torrent)
+    assert rss.read()["upgrades"] == 0
 
 
 # --- ends --------------------------------------------------------------------------------------------------------------
@@ -377,3 +421,67 @@ def test_a_follow_ends_when_nothing_is_left_to_come(alice: User) -> None:
     of_series.refresh_from_db()
     of_film.refresh_from_db()
     assert (of_series.ended_at, of_film.ended_at is not None) == (None, True)
+
+
+# --- what leaves again -------------------------------------------------------------------------------------------------
+
+
+def there(user: User, media: Media, **fields: Any) -> Download:
+    return have(user, media, Phase.DONE, completed_at=timezone.now() - timedelta(days=3), **fields)
+
+
+def test_nothing_leaves_unless_somebody_said_so_and_then_only_the_older_ones(
+    alice: User, bob: User, api: Clients
+) -> None:
+    media = series(*days_ago(5, 4, 3, 2))
+    for user in (alice, bob):
+        follow(user, media, "future", days=6)
+        for number in range(1, 5):
+            there(user, media, season=1, episode=number, target=f"s01e{number:02}")
+    assert retention.clear(timezone.now()) == 0
+    hers = Follow.objects.get(user=alice)
+    before = Download.objects.get(user=alice, episode=1)  # from before she followed it
+    Download.objects.filter(pk=before.pk).update(created_at=timezone.now() - timedelta(days=9))
+    assert api(alice).put(f"/follows/{hers.pk}", {"keep_last": 2}).json()["keep_last"] == 2
+    assert [retention.clear(timezone.now()) for _ in range(2)] == [1, 0]
+    left = Download.objects.filter(status="Completed").order_by("user__username", "episode")
+    assert [(row.user.username, row.episode) for row in left] == [
+        ("alice", 1), ("alice", 3), ("alice", 4), ("bob", 1), ("bob", 2), ("bob", 3), ("bob", 4),
+    ]  # fmt: skip
+    assert wants(alice) == [], "and it does not come back"
+    entry = AuditEntry.objects.get(action="download.cancelled")
+    assert (entry.actor, entry.details["how"], entry.details["files"]) == ("alice", "retention", True)
+    noted = AuditEntry.objects.get(action="follow.retention_changed")
+    assert noted.details["before"] == {"keep_last": None, "keep_days": None}
+
+
+def test_a_film_leaves_days_after_it_was_watched_to_its_end(alice: User) -> None:
+    now, day = timezone.now(), timedelta(days=1)
+    films = [film(number=number) for number in range(4)]
+    watched = [
+        (100, 2.5),
+        (100, 1.5),
+        (80, 2.5),
+        (100, 4),
+    ]  # of 100 seconds, days ago; the last before it was got again
+    for media, (position, ago) in zip(films, watched, strict=True):
+        follow(alice, media, "film", days=9)
+        there(alice, media)
+        Watch.objects.create(user=alice, media=media, position=position, duration=100, watched_at=now - ago * day)
+    assert retention.clear(now) == 0
+    Follow.objects.update(keep_days=2)
+    assert retention.clear(now) == 1
+    assert Download.objects.get(phase="cancelled").media == films[0]
+    assert retention.clear(now + day) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "status"),
+    [
+        ("future", {"keep_last": 1}, 200), ("future", {"keep_last": 0}, 400), ("future", {"keep_days": 1}, 400),
+        ("film", {"keep_days": 0}, 200), ("film", {"keep_last": 1}, 400), ("all", {"keep_last": 1}, 400), ("all", {}, 200),
+    ],
+)  # fmt: skip
+def test_rules_that_make_sense(alice: User, api: Clients, what: str, body: dict[str, int], status: int) -> None:
+    media = film() if what == "film" else series(TODAY)
+    assert api(alice).put(f"/follows/{follow(alice, media, what).pk}", body).status_code == status

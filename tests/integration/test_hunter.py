@@ -109,6 +109,7 @@ def test_cancel_removes_what_was_downloaded(demo: Demo, alice: User) -> None:
     [
         ("Film.2021.exe", False, "holds a program posing as a film (Film.2021.exe)"),
         ("readme.txt", False, "no playable video"),
+        ("Film.2021.part01.rar", False, "packed in archives"),
         ("Film.2021.mkv", False, "no playable video"),  # random bytes that call themselves a film
     ],
 )
@@ -123,6 +124,19 @@ def test_what_cannot_be_played_is_refused_and_reported(
     assert not LibraryFile.objects.exists()
     told = Event.objects.get(user=alice, type="notification")
     assert (told.data["code"], reason in told.data["text"]) == ("download_failed", True)
+
+
+def test_a_program_beside_a_film_is_neither_fetched_nor_filed(demo: Demo, alice: User) -> None:
+    files = [
+        {"path": "film.mp4", "size": 1_500_000, "video": True},
+        {"path": "setup.exe", "size": 300_000, "video": False},
+    ]
+    content = demo.add_content("Film.2021.1080p", files, "v1")
+    with hunting():
+        download = reaches(wish(alice, make_media(), content.magnet), Phase.SEEDING)
+    assert [file["path"].rpartition("/")[2] for file in rows.files(download.pk)] == ["film.mp4"]
+    assert [row.path.rpartition(".")[2] for row in LibraryFile.objects.all()] == ["mp4"]
+    assert not list(folder_of(download.swarm).rglob("setup.exe"))
 
 
 def test_two_people_share_one_swarm_and_one_file(demo: Demo, alice: User, bob: User) -> None:

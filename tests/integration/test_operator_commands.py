@@ -36,6 +36,7 @@ __all__ = ["providers"]
 TITLE = "The Last Night Tram"
 COMMANDS = {
     "search": "apps.downloads", "download": "apps.downloads", "check_stack": "sokoul", "rotate_secret": "sokoul",
+    "import_library": "apps.downloads", "naming": "apps.downloads",
     "backup": "sokoul", "restore": "sokoul", "smoke": "sokoul", "verify_audit": "apps.accounts",
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Putting files into the library: by link where that can be, and never over what lies there."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,8 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from apps.downloads.library import place, probe
+from apps.accounts.models import User
+from apps.downloads.library import probe
+from apps.downloads.placing import place
+from apps.feed.models import Event
 from sokoul.env import ENV
+from sokoul.errors import PermanentError
 
 FILM = PurePosixPath("Movies", "Film (2021)", "Film (2021) - 1080p.mkv")
 SECOND = FILM.with_stem(f"{FILM.stem} (2)")
@@ -44,6 +49,7 @@ def test_a_file_of_that_name_is_never_overwritten(tmp_path: Path, library: Path)
     assert len(list((library / FILM).parent.iterdir())) == 2
 
 
+@pytest.mark.django_db
 def test_across_file_systems_it_is_copied_once(library: Path, elsewhere: Path) -> None:
     first, second = made(elsewhere / "first", "one"), made(elsewhere / "second", "two")
     os.utime(second, (1, 1))
@@ -52,6 +58,42 @@ def test_across_file_systems_it_is_copied_once(library: Path, elsewhere: Path) -
         assert place(second, FILM) == (SECOND, False)
     assert [(library / name).read_text() for name in (FILM, SECOND)] == ["one", "two"]
     assert len(list((library / FILM).parent.iterdir())) == 2
+
+
+@pytest.mark.django_db
+def test_where_no_link_can_be_the_setting_decides_and_a_copy_is_told(
+    library: Path, elsewhere: Path, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = made(elsewhere / "first", "one")
+    monkeypatch.setattr(ENV, "link_mode", "refuse")
+    with pytest.raises(PermanentError) as refused:
+        place(first, FILM)
+    assert (refused.value.code, "LINK_MODE" in refused.value.message) == ("no_hard_link", True)
+    assert not [path for path in library.rglob("*") if path.is_file()]
+    monkeypatch.setattr(ENV, "link_mode", "hardlink")
+    for name in (FILM, SECOND):
+        place(first, name)
+    told = Event.objects.get(type="notification")  # once a day
+    assert (told.user_id, told.data["code"]) == (admin.pk, "library_copied")
+
+
+def test_a_copy_may_be_wanted(tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ENV, "link_mode", "copy")
+    first = made(tmp_path / "first", "one")
+    assert place(first, FILM) == place(first, FILM) == (FILM, False)
+    first.write_text("another")
+    assert (library / FILM).read_text() == "one"
+
+
+def test_a_disk_that_is_full_is_no_reason_to_copy(
+    tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(OSError, match="No space"):
+        place(made(tmp_path / "first", "one"), FILM)
 
 
 def test_the_same_film_downloaded_anew_does_not_lie_there_twice(tmp_path: Path, library: Path) -> None:

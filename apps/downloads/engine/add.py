@@ -37,12 +37,13 @@ class Addition:
             _offer_what_is_written(fresh, folder)
         return cls(source, folder, urls, rejected)
 
-    def params(self, trackers: list[str], *, paused: bool) -> lt.add_torrent_params:
+    def params(self, trackers: list[str], *, paused: bool, held: bool = False) -> lt.add_torrent_params:
         """Nothing but the torrent itself is taken over: no web seeds, no DHT nodes, no flags, no names of somebody else's."""
         params, flags = self.source, lt.torrent_flags
         params.save_path = str(self.folder)
         params.flags = flags.update_subscribe | flags.apply_ip_filter | flags.duplicate_is_error
         params.flags |= flags.paused if paused else 0
+        params.flags |= flags.upload_mode if held else 0
         params.trackers, params.tracker_tiers = trackers, [0] * len(trackers)
         params.url_seeds, params.http_seeds, params.dht_nodes = [], [], []
         params.renamed_files = {}
@@ -96,7 +97,8 @@ def _check_files(params: lt.add_torrent_params, info: lt.torrent_info, folder: P
     layout, length, reaches = info.layout(), info.piece_length(), _reaches(params, info.piece_length())
     for index in range(layout.num_files()):
         start, size = layout.file_offset(index), layout.file_size(index)
-        if size == 0 or layout.file_flags(index) & lt.file_storage.flag_pad_file:
+        left_out = index < len(params.file_priorities) and not params.file_priorities[index]
+        if size == 0 or left_out or layout.file_flags(index) & lt.file_storage.flag_pad_file:
             continue
         pieces = range((start + size - 1) // length, start // length - 1, -1)
         reach = next((reaches[piece] for piece in pieces if piece in reaches), 0)

@@ -60,8 +60,10 @@ class Engine:
         torrent: bytes | None = None,
         resume: bytes | None = None,
         paused: bool = False,
+        held: bool = False,
     ) -> None:
-        """Start (or hold, where `paused`) a torrent whose files go into `folder`.
+        """Start (or hold, where `paused`) a torrent whose files go into `folder`. What is `held` fetches its metadata and
+        nothing else until release().
 
         Magnet, .torrent, or both. Resume data that does not fit is dropped with ResumeRejected, and what is on disk is
         checked instead. Raises PermanentError: bad_magnet, bad_torrent, or duplicate where the session has it already.
@@ -71,11 +73,11 @@ class Engine:
         addition = Addition.make(magnet, torrent, resume, folder)
         try:
             admitted = self._gate.admit(key, addition.trackers)
-            handle = self._session.add_torrent(addition.params(admitted, paused=paused))
+            handle = self._session.add_torrent(addition.params(admitted, paused=paused, held=held))
         except RuntimeError as error:
             self._gate.forget(key)
             raise PermanentError(f"This torrent cannot be added: {error}.", code="duplicate", status=409) from error
-        added = Torrent(key, handle)
+        added = Torrent(key, handle, held=held)
         self._torrents[key] = self._by_handle[hash(handle)] = added
         if addition.rejected:
             self._tell(events.ResumeRejected(key, addition.rejected))
@@ -89,8 +91,26 @@ class Engine:
         torrent = self._torrents[key]
         torrent.failed = False
         torrent.handle.clear_error()
-        torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
+        if not torrent.held:
+            torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
         torrent.handle.resume()
+
+    def is_held(self, key: str) -> bool:
+        return self._torrents[key].held
+
+    def release(self, key: str, *, without: frozenset[int] = frozenset()) -> None:
+        """The metadata is approved: fetch the files, but for those with these indexes. Nothing where it is not held."""
+        torrent = self._torrents[key]
+        if not torrent.held or torrent.info is None:
+            return
+        if without:  # once libtorrent has told that it knows them (file_prio_alert), the rest may come
+            torrent.handle.prioritize_files([int(i not in without) * 4 for i in range(torrent.info.num_files())])
+        else:
+            self._let_come(torrent)
+
+    def _let_come(self, torrent: Torrent) -> None:
+        torrent.held = False
+        torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
 
     def remove(self, key: str, *, delete_files: bool) -> None:
         """Removed follows, once; after it the key is free."""
@@ -226,6 +246,7 @@ class Engine:
             lt.state_update_alert: self._on_state_update,
             lt.metadata_received_alert: self._on(self._on_metadata),
             lt.torrent_finished_alert: self._on(self._on_finished),
+            lt.file_prio_alert: self._on(lambda torrent, _: self._let_come(torrent) if torrent.held else None),
             lt.cache_flushed_alert: self._on(self._on_cache_flushed),
             lt.save_resume_data_alert: self._on_resume_data,
             lt.save_resume_data_failed_alert: self._on_resume_failed,

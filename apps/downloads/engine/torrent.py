@@ -55,6 +55,7 @@ class Torrent:
     progress: Progress = NOT_LOOKED_YET
     finishing: bool = False  # every piece is verified, and the flush that Finished waits for is under way
     complete: bool = False
+    held: bool = False  # nothing but metadata is fetched, until release()
     failed: bool = False  # an error was told; the next ones are its echo, until resume()
     save_flags: int | None = None  # resume data is to be saved, in this way, once the flush under way is done
     removing: bool = False

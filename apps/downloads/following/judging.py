@@ -4,8 +4,11 @@ from apps.downloads import search
 from apps.downloads.following.wanted import Unit
 from apps.downloads.models import Torrent
 from apps.downloads.releases import match
+from apps.downloads.releases.formats import Subject
 from apps.downloads.releases.name import ReleaseName
+from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile
+from apps.downloads.releases.upgrade import upgrade
 from apps.media.models import Media
 
 
@@ -27,3 +30,9 @@ def best(unit: Unit, user_id: int) -> Torrent | None:
 def profile_of(media_id: int) -> Profile:
     """By what it is judged whether something better than what is there is looked for."""
     return Profile()
+
+
+def betters(media_id: int, current: str, size: int, release: Torrent) -> bool:
+    """Whether a release is an upgrade of what is there, of that name and size in bytes."""
+    there, new = Subject(parse(current), size), Subject(parse(release.title), release.size)
+    return upgrade(there, new, profile_of(media_id)) is None

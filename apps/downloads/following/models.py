@@ -28,6 +28,10 @@ class Follow(models.Model):
     searched_at = models.DateTimeField(null=True, help_text="When something of it was last searched for.")
     told_at = models.DateTimeField(null=True, help_text="When its person was told that a quota holds it up.")
     ended_at = models.DateTimeField(null=True, help_text="Everything of it is there, and nothing more will come.")
+    keep_last = models.SmallIntegerField(null=True, help_text="Of new episodes so many stay; null: all.")
+    keep_days = models.SmallIntegerField(
+        null=True, help_text="A film leaves so long after it was watched; null: never."
+    )
 
     class Meta:
         db_table = "follows"
@@ -39,6 +43,15 @@ class Follow(models.Model):
             models.CheckConstraint(
                 condition=Q(what="season", season__gte=0) | (~Q(what="season") & Q(season__isnull=True)),
                 name="follows_season_valid",
+            ),
+            models.CheckConstraint(
+                condition=(Q(keep_last__isnull=True) | Q(what="future")) & (Q(keep_days__isnull=True) | Q(what="film")),
+                name="follows_retention_fits",
+            ),
+            models.CheckConstraint(
+                condition=(Q(keep_last__isnull=True) | Q(keep_last__gte=1))
+                & (Q(keep_days__isnull=True) | Q(keep_days__gte=0)),
+                name="follows_retention_valid",
             ),
         ]
         indexes = [

@@ -4,12 +4,14 @@ from calendar import monthrange
 from datetime import date, timedelta
 from itertools import groupby
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.models import User
-from apps.downloads.following import calendar, cutoff, follows, ical, wanted
+from apps.downloads.following import addresses, calendar, cutoff, follows, ical, retention, wanted
 from apps.media import services as media_services
 from sokoul.pages import back, is_fragment, number, page_of, paging, signed_in, user_id
 
@@ -35,6 +37,16 @@ def follow(request: HttpRequest, media_id: int) -> HttpResponse:
 def unfollow(request: HttpRequest, media_id: int) -> HttpResponse:
     follows.end_all(_person(request), media_id)
     return _button(request, media_id)
+
+
+@signed_in
+@require_POST
+def keep(request: HttpRequest, follow_id: int) -> HttpResponse:
+    """`keep_last` or `keep_days`; empty for everything."""
+    last, days = (number(request.POST.get(name)) for name in ("keep_last", "keep_days"))
+    retention.keep(_person(request), follow_id, last=last or None, days=days)
+    messages.success(request, gettext("Saved."))
+    return redirect("app:followed")
 
 
 def _button(request: HttpRequest, media_id: int) -> HttpResponse:
@@ -87,7 +99,7 @@ def month(request: HttpRequest) -> HttpResponse:
         "previous": first - timedelta(days=1),
         "next": last + timedelta(days=1),
         "today": today,
-        "address_made_at": ical.made_at(user_id(request)),
+        "address_made_at": addresses.made_at(user_id(request)),
     }
     return render(request, "downloads/calendar.html", context)
 
@@ -105,15 +117,15 @@ def _first_day(text: str, today: date) -> date:
 @require_POST
 def make_address(request: HttpRequest) -> HttpResponse:
     """Shown in the answer to this form, and never again."""
-    url = ical.make_address(_person(request))
-    context = {"url": url, "address_made_at": ical.made_at(user_id(request))}
+    url = addresses.make(_person(request))
+    context = {"url": url, "address_made_at": addresses.made_at(user_id(request))}
     return render(request, ADDRESS if is_fragment(request) else "downloads/address.html", context)
 
 
 @signed_in
 @require_POST
 def revoke_address(request: HttpRequest) -> HttpResponse:
-    ical.revoke_address(_person(request))
+    addresses.revoke(_person(request))
     return render(request, ADDRESS, {}) if is_fragment(request) else redirect("app:calendar")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.downloads import indexers, offered
-from apps.downloads.following import judging, wanted
+from apps.downloads.following import bettering, judging, wanted
 from apps.downloads.following.models import Follow
 from apps.downloads.following.taking import Taken, take
 from apps.downloads.following.titles import Titles
@@ -28,7 +28,7 @@ log = logs.logger(__name__)
 
 def ask(now: datetime) -> int:
     """Have what is new looked at, once in each RSS_MINUTES, however many ask; 0 while nobody follows anything."""
-    if not Follow.objects.filter(ended_at=None).exists():
+    if not Follow.objects.exists():
         return 0
     job_id = uuid.uuid5(uuid.NAMESPACE_OID, f"scout.rss {now.timestamp() // (60 * ENV.rss_minutes):.0f}")
     with transaction.atomic():
@@ -37,7 +37,7 @@ def ask(now: datetime) -> int:
 
 
 def read() -> dict[str, Any]:
-    """The body of `scout.rss`: {new, wanted, started, refused}. Doing it again starts nothing twice.
+    """The body of `scout.rss`: {new, wanted, started, refused, upgrades}. Doing it again starts nothing twice.
 
     Indexers that are away make no dead letter: the next look comes by itself.
     """
@@ -50,18 +50,20 @@ def read() -> dict[str, Any]:
 
 
 def _taken(offers: list[Offer]) -> dict[str, Any]:
-    medias = {
-        media.pk: media for media in Media.objects.filter(follows__ended_at=None, follows__isnull=False).distinct()
-    }
+    medias = {media.pk: media for media in Media.objects.filter(follows__isnull=False).distinct()}
     found = _found(offers, medias)
-    units = _wanted(offered.keep(found), medias) if found else {}
-    total = Taken()
-    for unit, torrents in sorted(units.items(), key=lambda entry: _order(entry[0])):
-        judging.decide(medias[unit.media_id], unit, torrents)
+    held = _held(offered.keep(found), medias) if found else {}
+    media_ids = {unit.media_id for unit in held}
+    wishes, there = wanted.units_of(media_ids), bettering.held_of(media_ids)
+    total, better = Taken(), 0
+    units = sorted((unit for unit in held if unit in wishes or unit in there), key=_order)
+    for unit in units:
+        judging.decide(medias[unit.media_id], unit, held[unit])
         taken = take(unit)
         total.started += taken.started
         total.refused += taken.refused
-    return {"wanted": len(units), **vars(total)}
+        better += bettering.take(unit, there.get(unit, []))
+    return {"wanted": sum(unit in wishes for unit in units), **vars(total), "upgrades": better}
 
 
 def _order(unit: Unit) -> tuple[int, int, int]:
@@ -80,8 +82,8 @@ def _medias_of(release: ReleaseName, titles: Titles, medias: dict[int, Media]) -
     return [media for media in near if judging.is_of(media, release)]
 
 
-def _wanted(torrents: list[Torrent], medias: dict[int, Media]) -> dict[Unit, list[Torrent]]:
-    """What of them somebody wants, with the releases that hold it."""
+def _held(torrents: list[Torrent], medias: dict[int, Media]) -> dict[Unit, list[Torrent]]:
+    """What these releases hold of titles that somebody follows."""
     titles = Titles(medias.values())
     held: dict[Unit, list[Torrent]] = defaultdict(list)
     for torrent in torrents:
@@ -89,8 +91,7 @@ def _wanted(torrents: list[Torrent], medias: dict[int, Media]) -> dict[Unit, lis
         for media in _medias_of(release, titles, medias):
             for unit in _units(media, release):
                 held[unit].append(torrent)
-    wishes = wanted.units_of({unit.media_id for unit in held})
-    return {unit: torrents for unit, torrents in held.items() if unit in wishes}
+    return held
 
 
 def _units(media: Media, release: ReleaseName) -> list[Unit]:

@@ -11,7 +11,7 @@ from apps.downloads import quotas, services
 from apps.downloads.following import judging, wanted
 from apps.downloads.following.models import Follow, Seek
 from apps.downloads.following.wanted import Unit
-from apps.downloads.models import Torrent
+from apps.downloads.models import Download, Phase, Torrent
 from apps.feed import push
 from apps.media.models import Media
 from sokoul import logs
@@ -21,6 +21,7 @@ log = logs.logger(__name__)
 
 TOLD_AGAIN = timedelta(days=7)
 QUOTA_RETRY = timedelta(minutes=10)
+FAILED_AGAIN = timedelta(hours=6)
 
 
 @dataclass
@@ -38,11 +39,19 @@ def take(unit: Unit) -> Taken:
     """
     taken = Taken()
     for user_id in wanted.units_of([unit.media_id]).get(unit, []):
-        if release := judging.best(unit, user_id):
+        release = judging.best(unit, user_id)
+        if release and not failed_lately(user_id, unit, release):
             _start(user_id, unit, release, taken)
     if taken.refused or taken.started:
         _note(unit, taken)
     return taken
+
+
+def failed_lately(user_id: int, unit: Unit, release: Torrent) -> bool:
+    """What has just failed is not started again at each look, with its person told each time."""
+    since = timezone.now() - FAILED_AGAIN
+    failed = Download.objects.filter(user_id=user_id, media_id=unit.media_id, torrent=release, phase=Phase.FAILED)
+    return failed.filter(finished_at__gt=since).exists()
 
 
 def _start(user_id: int, unit: Unit, release: Torrent, taken: Taken) -> None:

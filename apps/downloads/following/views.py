@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.authentication import in_person, user_of
-from apps.downloads.following import calendar, cutoff, follows, ical, wanted
+from apps.downloads.following import addresses, calendar, cutoff, follows, ical, retention, wanted
 from apps.downloads.following.models import What
 from apps.media.serializers import MediaShape
 from sokoul.api import StrictSerializer, body, page_of, problems
@@ -28,6 +28,11 @@ class FollowRequest(StrictSerializer):
     season = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=9999)
 
 
+class RetentionRequest(StrictSerializer):
+    keep_last = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=retention.MOST_KEPT)
+    keep_days = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=retention.MOST_DAYS)
+
+
 class FollowShape(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     media_id = serializers.IntegerField()
@@ -36,6 +41,8 @@ class FollowShape(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     searched_at = serializers.DateTimeField(allow_null=True, help_text="When something of it was last searched for.")
     ended_at = serializers.DateTimeField(allow_null=True, help_text="Since when everything of it is there.")
+    keep_last = serializers.IntegerField(allow_null=True, help_text="Of new episodes so many stay; null: all.")
+    keep_days = serializers.IntegerField(allow_null=True, help_text="A film leaves so long after it was watched.")
 
 
 class FollowedShape(FollowShape):
@@ -136,6 +143,19 @@ class Follows(APIView):
 
 class OneFollow(APIView):
     @extend_schema(
+        summary="What is to stay in the library of what I follow",
+        description="`keep_last` of `future`: so many new episodes stay, older ones leave. `keep_days` of a film: so long after it "
+        "was watched it leaves. Null or left out: everything stays.",
+        request=RetentionRequest,
+        responses={200: FollowShape, **problems(400, 401, 403, 404, 429, 503)},
+        tags=["following"],
+    )
+    def put(self, request: Request, follow_id: int) -> Response:
+        asked = body(RetentionRequest, request)
+        last, days = asked.get("keep_last"), asked.get("keep_days")
+        return Response(retention.keep(user_of(request), follow_id, last=last, days=days))
+
+    @extend_schema(
         summary="Follow it no longer",
         description="What is being downloaded goes on.",
         responses={204: None, **problems(401, 403, 404, 429, 503)},
@@ -193,13 +213,13 @@ class Address(APIView):
         tags=["following"],
     )
     def post(self, request: Request) -> Response:
-        return Response({"url": ical.make_address(in_person(request))}, status=201)
+        return Response({"url": addresses.make(in_person(request))}, status=201)
 
     @extend_schema(
         summary="End the address of my calendar", responses={204: None, **problems(401, 429, 503)}, tags=["following"]
     )
     def delete(self, request: Request) -> HttpResponse:
-        ical.revoke_address(user_of(request))
+        addresses.revoke(user_of(request))
         return HttpResponse(status=204)
 
 

@@ -51,13 +51,15 @@ class Migration(migrations.Migration):
                 ('searched_at', models.DateTimeField(help_text='When something of it was last searched for.', null=True)),
                 ('told_at', models.DateTimeField(help_text='When its person was told that a quota holds it up.', null=True)),
                 ('ended_at', models.DateTimeField(help_text='Everything of it is there, and nothing more will come.', null=True)),
+                ('keep_last', models.SmallIntegerField(help_text='Of new episodes so many stay; null: all.', null=True)),
+                ('keep_days', models.SmallIntegerField(help_text='A film leaves so long after it was watched; null: never.', null=True)),
                 ('media', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='follows', to='media.media')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='follows', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'db_table': 'follows',
                 'indexes': [models.Index(fields=['user', '-created_at', '-id'], name='follows_newest'), models.Index(fields=['media'], name='follows_media')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'media', 'what', 'season'), name='follows_unique', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('what__in', ['film', 'all', 'future', 'missing', 'season'])), name='follows_what_valid'), models.CheckConstraint(condition=models.Q(models.Q(('season__gte', 0), ('what', 'season')), models.Q(models.Q(('what', 'season'), _negated=True), ('season__isnull', True)), _connector='OR'), name='follows_season_valid')],
+                'constraints': [models.UniqueConstraint(fields=('user', 'media', 'what', 'season'), name='follows_unique', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('what__in', ['film', 'all', 'future', 'missing', 'season'])), name='follows_what_valid'), models.CheckConstraint(condition=models.Q(models.Q(('season__gte', 0), ('what', 'season')), models.Q(models.Q(('what', 'season'), _negated=True), ('season__isnull', True)), _connector='OR'), name='follows_season_valid'), models.CheckConstraint(condition=models.Q(models.Q(('keep_last__isnull', True), ('what', 'future'), _connector='OR'), models.Q(('keep_days__isnull', True), ('what', 'film'), _connector='OR')), name='follows_retention_fits'), models.CheckConstraint(condition=models.Q(models.Q(('keep_last__isnull', True), ('keep_last__gte', 1), _connector='OR'), models.Q(('keep_days__isnull', True), ('keep_days__gte', 0), _connector='OR')), name='follows_retention_valid')],
             },
         ),
         migrations.CreateModel(
