@@ -23,7 +23,7 @@ from apps.downloads.engine import video
 from apps.downloads.engine.metainfo import TorrentFile
 from apps.downloads.library import probe
 from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase, TorrentState
-from apps.downloads.releases.match import same_title
+from apps.downloads.releases.spelling import same_title
 from apps.media import services as titles
 from apps.media.models import Kind, Media
 from sokoul.env import ENV
