@@ -201,6 +201,13 @@ class Environment(BaseModel):
     metadata_timeout: Seconds = Field(600, description="Seconds that a magnet may look for its metadata.")
     stall_timeout: Seconds = Field(3600, description="Seconds that a download may go without a byte.")
     keep_partial: Switch = Field(False, description="Keep the files of a download that failed or was cancelled.")
+    # --- following --------------------------------------------------------------------------------------------------
+    rss_minutes: float = Field(
+        15, ge=1, le=1440, description="Minutes between two looks at what is new at the indexers."
+    )
+    follow_searches: int = Field(
+        60, ge=1, le=1000, description="Searches that Sokoul starts by itself in an hour, at most."
+    )
     # --- the library ------------------------------------------------------------------------------------------------
     naming_movie: MovieTemplate = Field(
         "Movies/{title} ({year})/{title} ({year}) - {quality}",

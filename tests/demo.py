@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,12 @@ class Demo:
     def add_content(self, name: str, files: list[dict[str, Any]], kind: str = "v1", **options: Any) -> Content:
         """Seed files ({path, size, video?}); options: piece_size, listed, seeders, leechers, magnet_only."""
         return Content.read(self.call("POST", "swarm/content", {"name": name, "files": files, "kind": kind, **options}))
+
+    def add_episode(self, series: str, season: int, number: int, air_date: date, **options: Any) -> list[str]:
+        """One more episode of a series (its key); the names of its releases. Options: name, released."""
+        body = {"series": series, "season": season, "number": number, "air_date": str(air_date), "name": "Landfall"}
+        found: list[str] = self.call("POST", "episode", {**body, **options})["releases"]
+        return found
 
     def torrents(self) -> list[Content]:
         """Everything that was made so far, also what nobody seeds."""

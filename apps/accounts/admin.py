@@ -255,7 +255,7 @@ class Topic(admin.SimpleListFilter):
     parameter_name = "topic"
     topics = (
         "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "blocklist",
-        "library", "profile", "job", "dlq", "indexer", "feed", "configuration", "secret", "backup", "audit",
+        "library", "follow", "calendar", "profile", "job", "dlq", "indexer", "feed", "configuration", "secret", "backup", "audit",
     )  # fmt: skip
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ A key has 256 random bits, so a plain SHA-256 keeps it: there is nothing to gues
 import hashlib
 import secrets
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ class NewKey(NamedTuple):
 
 
 _known: dict[str, tuple[float, Use]] = {}
+_ending: list[Callable[[int], None]] = []
 
 
 def of_user(user_id: int) -> QuerySet[ApiKey]:
@@ -92,8 +94,15 @@ def delete(user: User, key_id: int) -> None:
     _known.pop(row.digest, None)
 
 
+def also_end(hook: Callable[[int], None]) -> None:
+    """Higher floors' own ways in, which end with the keys: called with the person's id, in the same transaction."""
+    _ending.append(hook)
+
+
 def end_all(user: User, by: User | None, why: str) -> None:
     """Within the transaction of a new password or a closed account; nobody keeps a way in that they made before."""
+    for end in _ending:
+        end(user.pk)
     rows = list(of_user(user.pk))
     if not rows:
         return

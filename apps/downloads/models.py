@@ -5,6 +5,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from apps.downloads.following import models as _following  # noqa: F401 - Django finds them by this module
 from apps.downloads.profiles.models import CustomFormat, ProfileFormat, QualityProfile, TitleProfile
 from apps.media.models import Media
 from sokoul.postgres.checks import json_is

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.downloads import blocklist, faults, replacement, rows, search, services
 from apps.downloads.engine.video import VIDEO
+from apps.downloads.following import follows
 from apps.downloads.models import Phase
 from apps.downloads.profiles import services as profiles
 from apps.jobs import services as jobs
@@ -88,6 +89,8 @@ def title(request: HttpRequest, media_id: int, slug: str) -> HttpResponse:
         "files": rows.playable(me, media_id),
         "profiles": profiles.names(),
         "continue_at": _continues(media_services.positions(me, [media_id]), media_id),
+        "followed": follows.of_title(me, media_id),
+        "followable": follows.choices(media_id, media["kind"]),
         **_releases(request, media),
     }
     return render(request, "downloads/title.html", context)

@@ -44,7 +44,8 @@ def give_up(download_id: int, fault: Fault, *, fence: int | None = None) -> bool
             return False
         blocklist.add(download, fault, Source.AUTOMATIC)
         tried = [*download.tried, _entry(download, fault)][-KEPT:]
-        if download.replacements < MOST:
+        # What is there stays where an upgrade came to nothing: the next best may be no better, and the next look will tell.
+        if download.replacements < MOST and not download.is_upgrade:
             _choose_anew(download, tried, fault, replacements=download.replacements + 1)
         else:
             _end(download, tried)

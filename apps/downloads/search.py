@@ -19,6 +19,7 @@ from apps.downloads.releases.spelling import same_title
 from apps.downloads.releases.verdict import told
 from apps.jobs import services as jobs
 from apps.jobs.models import Job, Status
+from apps.media import episodes
 from apps.media import services as media_services
 from apps.media.models import Kind, Media
 from sokoul import logs
@@ -82,6 +83,8 @@ def run(payload: SearchPayload) -> dict[str, Any]:
     """
     media_id = payload.media_id if payload.media_id is not None else title_of(payload.query)
     media = media_services.refresh_details(media_id)
+    if payload.season is not None and media.kind == Kind.TV:
+        _learn_numbers(media.pk)
     offers, warnings = indexers.search_all(_wish(media, payload.season, payload.episode))
     torrents = offered.keep(offers)
     accepted = _decide(media, torrents, payload.season, payload.episode, payload.profile_id)
@@ -94,6 +97,14 @@ def run(payload: SearchPayload) -> dict[str, Any]:
         "accepted": accepted,
         "warnings": warnings,
     }
+
+
+def _learn_numbers(media_id: int) -> None:
+    """Days and counts of the episodes, by which some releases name them; without them fewer releases are known."""
+    try:
+        episodes.refresh(media_id)
+    except (TransientError, PermanentError) as error:
+        log.warning("searched without the schedule", media_id=media_id, reason=error.message)
 
 
 def title_of(query: str) -> int:

@@ -11,6 +11,7 @@ from apps.accounts import audit
 from apps.accounts.models import User
 from apps.downloads import blocklist, faults, placing, quotas, rows, search, sidecars
 from apps.downloads.engine.metainfo import parse_magnet
+from apps.downloads.following.models import Declined, Follow
 from apps.downloads.models import Candidate, Download, LibraryFile, Phase, QualityProfile, Torrent
 from apps.feed import push
 from apps.jobs import services as jobs
@@ -74,10 +75,12 @@ def start(
     episode: int | None = None,
     profile_id: int | None = None,
     automatic: bool = False,
+    how: str = "",
     replaces: int | None = None,
 ) -> tuple[Download, str]:
     """Accept a wish: the download's row and its job in one transaction, with its line in the audit trail. Returns it with the
     job's id. `automatic`: the release was found for the person and not chosen by them, so that another one will do as well.
+    `how` goes into that line: what started it, where no person did.
 
     `replaces`: a complete download of the same person and thing, whose files make room once this one's are there.
 
@@ -112,7 +115,8 @@ def start(
             )  # fmt: skip
             job = enqueue(download)
             rows.announce(download.pk)
-            audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title)
+            noted = {"how": how} if how else {}
+            audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title, **noted)
     except IntegrityError as error:  # somebody was faster between the look and the insert
         raise existing(user_id, media_id, target, replaces) or error from error
     return download, str(job.pk)
@@ -308,13 +312,18 @@ def searchable(download: Download) -> bool:
     return download.media.kind == Kind.MOVIE or download.season is not None or not download.target
 
 
-def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | None = None) -> None:
-    """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list."""
+def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | None = None, how: str = "") -> None:
+    """Stop it. `files` also deletes what is in the library. What has failed or was cancelled leaves the list.
+
+    `how`: what does it, where no person did.
+    """
     download = owned(user_id, download_id)
     if download.phase in {Phase.FAILED, Phase.CANCELLED}:
         if download.removal:
             raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
         with transaction.atomic():
+            if download.phase == Phase.CANCELLED:
+                _decline(download)
             _note("download.removed", download, by)
             download.delete()
         return
@@ -335,7 +344,17 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
             raise refused(download, "cancelled")
         if files:
             forget_files(download.pk)
-        _note("download.cancelled", download, by, files=files)
+        _note("download.cancelled", download, by, files=files, **({"how": how} if how else {}))
+
+
+def _decline(download: Download) -> None:
+    """What somebody follows and gave up does not come back by itself once nothing is left that says so."""
+    if existing(download.user_id, download.media_id, download.target):
+        return  # it was replaced, or is there again
+    if Follow.objects.filter(user_id=download.user_id, media_id=download.media_id).exists():
+        Declined.objects.get_or_create(
+            user_id=download.user_id, media_id=download.media_id, season=download.season, episode=download.episode
+        )
 
 
 def _stop_seeding(download: Download, by: User | None) -> None:

@@ -1,6 +1,13 @@
-"""What the workers run for this app."""
+"""What the workers run for this app, and what the relay has done for it."""
+
+from typing import Any
+
+from django.utils import timezone
+from pydantic import BaseModel
 
 from apps.downloads import preparation, recycling, replacement, search, services
+from apps.downloads.following import retention, rss, seeking
+from apps.downloads.following.seeking import SeekPayload
 from apps.downloads.indexers import limits
 from apps.downloads.profiles import again
 from apps.downloads.profiles.again import AgainPayload
@@ -53,6 +60,45 @@ def start_download(payload: StartPayload, job: Running) -> None:
 def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
     replacement.start_failed(payload, reason)
     return ""
+
+
+@handler("scout", "seek", SeekPayload)
+def seek(payload: SeekPayload, job: Running) -> dict[str, Any]:
+    return seeking.run(payload)
+
+
+class RssPayload(BaseModel):
+    """Job `scout.rss`: look at what is new."""
+
+
+@handler("scout", "rss", RssPayload)
+def read_rss(payload: RssPayload, job: Running) -> dict[str, Any]:
+    return rss.read()
+
+
+@chore(every=60.0)
+def read_followed_dates() -> int:
+    return seeking.read_schedules(timezone.now())
+
+
+@chore(every=60.0)
+def seek_wanted() -> int:
+    return seeking.ask(timezone.now())
+
+
+@chore(every=60.0)
+def end_follows() -> int:
+    return seeking.end(timezone.now())
+
+
+@chore(every=60.0)
+def look_at_the_new() -> int:
+    return rss.ask(timezone.now())
+
+
+@chore(every=900.0)
+def clear_watched() -> int:
+    return retention.clear(timezone.now())
 
 
 @chore(every=600)

@@ -4,6 +4,8 @@ from django.urls import URLPattern, path
 
 from apps.downloads import indexer_views, profile_views, search_views, views
 from apps.downloads import pages as html
+from apps.downloads.following import pages as following_html
+from apps.downloads.following import views as following_views
 
 api: list[URLPattern] = [
     path("downloads", views.DownloadsView.as_view()),
@@ -20,6 +22,7 @@ api: list[URLPattern] = [
     *search_views.api,
     *indexer_views.api,
     *profile_views.api,
+    *following_views.api,
 ]
 pages: list[URLPattern] = [
     path("titles/<int:media_id>", html.title_by_id, name="title-by-id"),
@@ -34,6 +37,16 @@ pages: list[URLPattern] = [
     path("blocklist/clear", html.unblock_all, name="unblock-all"),
     path("blocklist/<int:blocked_id>/remove", html.unblock, name="unblock"),
     path("library", html.library, name="library"),
+    path("follow/<int:media_id>", following_html.follow, name="follow"),
+    path("follow/<int:media_id>/end", following_html.unfollow, name="unfollow"),
+    path("followed", following_html.followed, name="followed"),
+    path("followed/<int:follow_id>/keep", following_html.keep, name="keep"),
+    path("wanted", following_html.wanted_page, name="wanted"),
+    path("wanted/cutoff", following_html.cutoff_page, name="cutoff"),
+    path("calendar", following_html.month, name="calendar"),
+    path("calendar.ics", following_html.feed, name="calendar-feed"),
+    path("calendar/address", following_html.make_address, name="calendar-address"),
+    path("calendar/address/revoke", following_html.revoke_address, name="calendar-revoke"),
     path("play/<int:download_id>", html.play_download, name="play-download"),
     path("play/<int:download_id>/<int:index>", html.play, name="play"),
 ]

@@ -93,3 +93,46 @@ class Watch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} watched {self.media_id} to {self.position:.0f} s"
+
+
+class Episode(models.Model):
+    """An episode as TMDB knows it; season 0 are the specials."""
+
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="episodes")
+    season = models.SmallIntegerField()
+    number = models.SmallIntegerField()
+    absolute = models.SmallIntegerField(null=True, help_text="Counted over all seasons; null for specials.")
+    title = models.CharField(max_length=500, blank=True, default="")
+    overview = models.CharField(max_length=1000, blank=True, default="")
+    air_date = models.DateField(null=True)
+    tmdb_id = models.BigIntegerField()
+
+    class Meta:
+        db_table = "episodes"
+        constraints = [
+            models.UniqueConstraint(fields=["media", "season", "number"], name="episodes_unique"),
+            models.CheckConstraint(condition=Q(season__gte=0) & Q(number__gte=0), name="episodes_numbers_valid"),
+        ]
+        indexes = [models.Index(fields=["air_date", "media"], name="episodes_calendar")]
+
+    def __str__(self) -> str:
+        return f"{self.media_id} S{self.season:02}E{self.number:02}"
+
+
+class Schedule(models.Model):
+    """When a title comes out, as last read from TMDB: apart from `media`, for most titles are only looked at."""
+
+    media = models.OneToOneField(Media, on_delete=models.CASCADE, primary_key=True, related_name="schedule")
+    over = models.BooleanField(default=False, help_text="A series of which no episode will come any more.")
+    cinema_on = models.DateField(null=True)
+    digital_on = models.DateField(null=True)
+    physical_on = models.DateField(null=True)
+    available_on = models.DateField(null=True, help_text="From when a film is looked for; null while nobody knows.")
+    read_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "schedules"
+        indexes = [models.Index(fields=["available_on"], name="schedules_calendar")]
+
+    def __str__(self) -> str:
+        return f"schedule of {self.media_id}"

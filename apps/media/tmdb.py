@@ -1,7 +1,8 @@
 """TMDB's API v3 (developer.themoviedb.org/reference), read into typed models on arrival."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
@@ -22,6 +23,8 @@ GENRES_SECONDS = 86_400.0
 REFUSALS = (401, 403)
 TITLE_CHARS = 500
 _CODES = {"xx": "", "cn": "zh"}
+APPENDED = 20  # parts of one answer (developer.themoviedb.org/docs/append-to-response)
+MAX_SEASONS = 200
 
 
 def _text(value: object) -> object:
@@ -34,9 +37,18 @@ def _year(value: object) -> int | None:
     return int(year) if year.isascii() and year.isdigit() and 1870 <= int(year) <= 2200 else None
 
 
+def _day(value: object) -> date | None:
+    """The day of "2010-07-15" or "2010-07-15T00:00:00.000Z"; None for what is no day."""
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) and _year(value) else None
+    except ValueError:
+        return None
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[Text, AfterValidator(lambda text: text[:TITLE_CHARS])]
 Year = Annotated[int | None, BeforeValidator(_year)]
+Day = Annotated[date | None, BeforeValidator(_day)]
 Number = Annotated[float, BeforeValidator(lambda value: value or 0)]
 
 
@@ -140,6 +152,54 @@ class Details(Found):
         return list(dict.fromkeys(title for title in (*(entry.title for entry in both), *translated) if title))
 
 
+class Episode(BaseModel):
+    id: int = Field(ge=0, lt=2**63)
+    season_number: int = Field(ge=0, le=9999)
+    episode_number: int = Field(ge=0, le=9999)
+    name: Name = ""
+    overview: Text = ""
+    air_date: Day = None
+
+
+class _Season(BaseModel):
+    episodes: list[dict[str, Any]] = []
+
+
+class _SeasonNumber(BaseModel):
+    season_number: int = Field(ge=0, le=9999)
+
+
+class Series(BaseModel):
+    """tv/{id}: which seasons it has, and whether more will come."""
+
+    status: Text = ""
+    seasons: list[_SeasonNumber] = []
+
+    @property
+    def over(self) -> bool:
+        return self.status in {"Ended", "Canceled"}
+
+
+class _Release(BaseModel):
+    type: int
+    release_date: Day = None
+
+
+class _Country(BaseModel):
+    release_dates: list[_Release] = []
+
+
+class Releases(BaseModel):
+    """movie/{id}/release_dates: the first day of each way in any country, for a release goes round the world."""
+
+    results: list[_Country] = []
+
+    def first(self, *types: int) -> date | None:
+        """Types: 1 premiere, 2 and 3 cinema, 4 digital, 5 physical, 6 television."""
+        every = (release for country in self.results for release in country.release_dates if release.type in types)
+        return min((day for release in every if (day := release.release_date)), default=None)
+
+
 class SearchPage(BaseModel):
     results: list[Found]
     total: int
@@ -196,10 +256,10 @@ def _get(path: str, seconds: float, **params: str | int) -> http.Response:
     raise PermanentError("TMDB refused every API key. Check TMDB_API_KEY.", code="tmdb_key", status=502)
 
 
-def _parsed(model: type[M], response: http.Response) -> M:
-    """The answer as its model; TransientError when TMDB sends JSON of another shape."""
+def _parsed(model: type[M], answer: http.Response | object) -> M:
+    """The answer, or a part of its JSON, as its model; TransientError when TMDB sends JSON of another shape."""
     try:
-        return model.model_validate(response.json())
+        return model.model_validate(answer.json() if isinstance(answer, http.Response) else answer)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         log.error("TMDB sent an unknown shape", model=model.__name__, at=where)
@@ -235,6 +295,46 @@ def details(kind: Kind, tmdb_id: int, seconds: float = http.TOTAL_SECONDS) -> De
         f"{kind.value}/{tmdb_id}", seconds, append_to_response="alternative_titles,translations,external_ids"
     )
     return None if response.status == 404 else _parsed(Details, response)
+
+
+def releases(tmdb_id: int) -> Releases | None:
+    """When a film comes out; None when TMDB has no such film (any more)."""
+    response = _get(f"movie/{tmdb_id}/release_dates", http.TOTAL_SECONDS)
+    return None if response.status == 404 else _parsed(Releases, response)
+
+
+def series(tmdb_id: int) -> tuple[Series, list[Episode]] | None:
+    """A series with all its episodes; None when TMDB has no such series (any more).
+
+    Its seasons are read APPENDED at a time. Episodes that cannot be read are left out and logged.
+    """
+    response = _get(f"tv/{tmdb_id}", http.TOTAL_SECONDS)
+    if response.status == 404:
+        return None
+    found = _parsed(Series, response)
+    numbers = sorted({season.season_number for season in found.seasons})
+    return found, list(_episodes(tmdb_id, numbers[:MAX_SEASONS]))
+
+
+def _episodes(tmdb_id: int, seasons: list[int]) -> Iterator[Episode]:
+    """Raises TransientError where TMDB leaves out one of its own seasons: half of a series is no answer."""
+    for start in range(0, len(seasons), APPENDED):
+        parts = [f"season/{number}" for number in seasons[start : start + APPENDED]]
+        answer = _get(f"tv/{tmdb_id}", http.TOTAL_SECONDS, append_to_response=",".join(parts)).json()
+        for part in parts:
+            if not isinstance(answer, dict) or part not in answer:
+                raise TransientError(f"TMDB did not tell {part} of series {tmdb_id}.")
+            for entry in _parsed(_Season, answer[part]).episodes:
+                if episode := _episode(entry):
+                    yield episode
+
+
+def _episode(entry: dict[str, Any]) -> Episode | None:
+    try:
+        return Episode.model_validate(entry)
+    except ValidationError as error:
+        log.warning("TMDB episode skipped", tmdb_id=str(entry.get("id"))[:20], at=str(error.errors()[0]["loc"]))
+        return None
 
 
 def genre_names(kind: Kind, seconds: float) -> dict[int, str]:

@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 
 from sokoul.demo.films import FILMS
 from sokoul.demo.series import SERIES
-from sokoul.demo.titles import Kind, Title
+from sokoul.demo.titles import Episode, Kind, Season, Series, Title
 
 TITLES: tuple[Title, ...] = (*FILMS, *SERIES)
 
@@ -59,7 +60,33 @@ def search(query: str, kind: Kind | None = None, year: int | None = None) -> lis
 
 
 def by_tmdb_id(kind: Kind, tmdb_id: int) -> Title | None:
-    return next((title for title in TITLES if title.kind == kind and title.tmdb_id == tmdb_id), None)
+    found = next((title for title in TITLES if title.kind == kind and title.tmdb_id == tmdb_id), None)
+    return _longer.get(found.key, found) if found else None
+
+
+# Series with the episodes that were added since the start, by their keys.
+_longer: dict[str, Series] = {}
+
+
+def add_episode(key: str, number: int, episode: Episode) -> tuple[Series, Season]:
+    """Give a series one more episode, in a new season where it has none of that number. Raises ValueError."""
+    series = _longer.get(key) or by_key(key)
+    if not isinstance(series, Series):
+        raise ValueError("there is no such series")
+    seasons = {season.number: season for season in series.seasons}
+    old = seasons.get(number) or Season(number, (f"Season {number}", f"Saison {number}"), episode.air_date, ())
+    if any(known.number == episode.number for known in old.episodes):
+        raise ValueError("it has this episode already")
+    season = replace(old, episodes=(*old.episodes, episode))
+    longer = replace(series, seasons=tuple(season if s.number == number else s for s in series.seasons))
+    if number not in seasons:
+        longer = replace(series, seasons=(*series.seasons, season))
+    _longer[key] = longer
+    return longer, season
+
+
+def forget_added() -> None:
+    _longer.clear()
 
 
 def by_key(key: str) -> Title | None:

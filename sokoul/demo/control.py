@@ -11,19 +11,23 @@
 | GET, POST /control/swarm {rate_bytes} | every torrent, its hashes, files, bytes sent, peers; limit what each may send (0: none) |
 | POST /control/swarm/{pause,resume,stop} {torrent} | by key, name or info-hash: drop its peers, serve it again, leave the tracker too |
 | POST /control/swarm/content | {name, files: [{path, size, video?}], kind?, piece_size?, seeders?, leechers?, listed?}: seed something |
+| POST /control/episode | {series, season, number, name, air_date, released?}: TMDB tells one more episode, and indexers have it |
 | POST /control/reset | all of it as it was at the start |
 """
 
 import ipaddress
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sokoul.demo import keys, prowlarr
+from sokoul.demo import catalogue, keys, prowlarr
 from sokoul.demo.catalogue import words
 from sokoul.demo.chats import Chats
 from sokoul.demo.misbehaviour import Misbehaviour, Rule
-from sokoul.demo.releases import Part, Release
+from sokoul.demo.releases import Part, Release, of_episode
 from sokoul.demo.requests import Requests
 from sokoul.demo.store import Store, Stored
+from sokoul.demo.titles import Episode
 from sokoul.demo.web import Handler, Request, Response, Router, json_response
 
 Json = dict[str, Any]
@@ -69,6 +73,7 @@ class Control:
             ("POST", "swarm", self.rate),
             ("POST", "swarm/content", self.content),
             ("POST", "swarm/{action:pause|resume|stop}", self.act),
+            ("POST", "episode", self.episode),
             ("POST", "reset", self.reset),
         ):
             router.add(method, f"/control/{path}", guarded(handler))
@@ -139,10 +144,24 @@ class Control:
         self._store.releases[release.key] = release
         return json_response(self._described(await self._store.ready(release.key), request), 201)
 
+    async def episode(self, request: Request) -> Response:
+        body = request.json()
+        name, day = str(body["name"]), date.fromisoformat(str(body["air_date"])).isoformat()
+        number = int(body["number"])
+        texts = (f"{name}.", f"{name}.")
+        added = Episode(number, (name, name), day, texts)
+        series, season = catalogue.add_episode(str(body["series"]), int(body["season"]), added)
+        made = of_episode(series, season, added) if body.get("released", True) else []
+        for release in made:
+            self._store.releases[release.key] = replace(release, published=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+            await self._store.ready(release.key)
+        return json_response({"releases": [release.name for release in made]}, 201)
+
     async def reset(self, _: Request) -> Response:
         self._misbehaviour.clear()
         await self._chats.reset()
         self._store.forget_added()
+        catalogue.forget_added()
         self._store.seeder.set_rate(self._default_rate)
         for stored in self._store.stored.values():
             if stored.release.seeders > 0:

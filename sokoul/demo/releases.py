@@ -9,7 +9,7 @@ from typing import Literal
 
 from sokoul.demo.catalogue import TITLES, words
 from sokoul.demo.posters import plain
-from sokoul.demo.titles import Series, Title
+from sokoul.demo.titles import Episode, Season, Series, Title
 
 Source = Literal["film", "film-mkv", "sample", "nfo", "subtitles", "executable", "random"]
 TorrentKind = Literal["v1", "v2", "hybrid"]
@@ -155,17 +155,21 @@ def special(title: Title) -> list[Release]:
     return [*found, _video(title, wrong[title.key], 88)] if title.key in wrong else found
 
 
+def of_episode(series: Series, season: Season, episode: Episode) -> list[Release]:
+    name = f"{dotted(series.title[0])}.S{season.number:02}E{episode.number:02}.{dotted(episode.name[0])}"
+    return [
+        _video(series, f"{name}.1080p.WEB-DL.AAC2.0.H.264-MAREE", 38 - episode.number, megabytes=5, feed=True),
+        _video(series, f"{name}.720p.HDTV.x264-QUAI", 17, indexers=(1, 2)),
+    ]
+
+
 def of_series(series: Series) -> list[Release]:
     """Each episode in two qualities, each season as one folder."""
     found: list[Release] = []
     for season in series.seasons:
         base = f"{dotted(series.title[0])}.S{season.number:02}"
         for episode in season.episodes:
-            name = f"{base}E{episode.number:02}.{dotted(episode.name[0])}"
-            found.append(
-                _video(series, f"{name}.1080p.WEB-DL.AAC2.0.H.264-MAREE", 38 - episode.number, megabytes=5, feed=True)
-            )
-            found.append(_video(series, f"{name}.720p.HDTV.x264-QUAI", 17, indexers=(1, 2)))
+            found += of_episode(series, season, episode)
         pack = f"{base}.1080p.WEB-DL.AAC2.0.H.264-MAREE"
         parts = tuple(Part(f"{base}E{e.number:02}.1080p.WEB-DL.H.264-MAREE.mp4", "film") for e in season.episodes)
         found.append(_folder(series, pack, parts, 29))

@@ -1,5 +1,6 @@
 """TMDB's API v3, as far as clients of films and series use it (developer.themoviedb.org/reference)."""
 
+from datetime import date, timedelta
 from typing import Any, cast
 
 from sokoul.demo import catalogue, keys
@@ -9,6 +10,7 @@ from sokoul.demo.web import Handler, Request, Response, Router, json_response
 PAGE_SIZE = 20
 MAX_PAGE = 500
 ENDLESS_PAGES = 500
+AT_HOME = timedelta(days=50)
 YEARS = {"movie": ("primary_release_year", "year"), "tv": ("first_air_date_year", "year"), "multi": ()}
 Json = dict[str, Any]
 
@@ -194,6 +196,18 @@ def _translations(title: Title) -> Json:
     }
 
 
+def _release_dates(title: Title) -> Json:
+    """Cinemas (type 3) first, at home (type 4) fifty days later; nothing for what has no day yet."""
+    if not title.released:
+        return {"results": []}
+    cinema = date.fromisoformat(title.released)
+    days = [
+        {"certification": "", "descriptors": [], "iso_639_1": "", "note": "", "release_date": f"{day}T00:00:00.000Z", "type": kind}
+        for kind, day in ((3, cinema), (4, cinema + AT_HOME))
+    ]  # fmt: skip
+    return {"results": [{"iso_3166_1": title.country, "release_dates": days}]}
+
+
 def appended(title: Title, request: Request, lang: int) -> Json:
     """The parts named by append_to_response; unknown ones are left out, as TMDB does."""
     found: Json = {}
@@ -210,7 +224,9 @@ def appended(title: Title, request: Request, lang: int) -> Json:
             found[part] = {"keywords" if title.kind == "movie" else "results": []}
         elif part == "images":
             found[part] = {"backdrops": [], "logos": [], "posters": []}
-        elif part in ("videos", "release_dates", "content_ratings"):
+        elif part == "release_dates" and title.kind == "movie":
+            found[part] = _release_dates(title)
+        elif part in ("videos", "content_ratings"):
             found[part] = {"results": []}
         elif part.startswith("season/") and isinstance(title, Series):
             season = _season(title, part.removeprefix("season/"))

@@ -23,6 +23,7 @@ from apps.bot import talking
 from apps.bot.handlers import registry
 from apps.bot.incoming import Incoming
 from apps.bot.reply import Sender
+from apps.downloads.following.models import Follow
 from apps.downloads.models import (
     Blocked,
     Candidate,
@@ -36,7 +37,7 @@ from apps.downloads.models import (
 from apps.feed import payloads, push
 from apps.jobs import broker
 from apps.jobs.models import Job
-from apps.media.models import Favorite, Watch
+from apps.media.models import Favorite, Schedule, Watch
 from sokoul import urls
 from sokoul.env import ENV
 from tests import permissions as table
@@ -105,6 +106,10 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         user=alice, media=hers, download=wishes["filed"], index=0, path=f"Movies/{MARK}.mp4", size=3
     )
     Favorite.objects.create(user=alice, media=hers)
+    followed = Follow.objects.create(user=alice, media=hers, what="film")
+    Schedule.objects.create(
+        media=hers, available_on=timezone.now().date(), digital_on=timezone.now().date(), read_at=timezone.now()
+    )
     Watch.objects.create(user=alice, media=hers, position=50, duration=100, watched_at=timezone.now())
     hook = Channel.objects.create(
         user=alice, kind="webhook", target=f"https://{MARK}.example", secret="x" * 32, confirmed_at=timezone.now()
@@ -126,7 +131,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         "accounts/auditentry": audit.AuditEntry.objects.latest("pk").pk, "media/media": hers.pk, "downloads/torrent": release.pk,
         "downloads/candidate": candidate.pk, "downloads/download": wishes["download_id"].pk, "jobs/job": job.pk,
         "object_id": 1, "key_id": key.pk, "blocked_id": blocked.pk, "downloads/blocked": blocked.pk,
-        "indexer_id": indexer.pk, "downloads/indexer": indexer.pk, "profile_id": profile.pk,
+        "indexer_id": indexer.pk, "downloads/indexer": indexer.pk, "profile_id": profile.pk, "follow_id": followed.pk,
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.accounts.models import User
@@ -14,6 +15,7 @@ from apps.downloads import offered, search, search_views
 from apps.downloads.indexers import Offer
 from apps.downloads.models import Candidate, Torrent
 from apps.downloads.profiles import deciding
+from apps.downloads.profiles.deciding import Part
 from apps.downloads.search import SearchPayload
 from apps.jobs.models import Job
 from apps.jobs.worker import Worker
@@ -364,3 +366,49 @@ def test_a_list_of_releases_takes_three_statements_however_long(
         if number in (0, 49):
             with django_assert_num_queries(4):  # one asks who is signed in
                 assert len(client.get(f"/media/{umbrella}/torrents", limit=100).json()["results"]) == number + 1
+
+
+# --- other ways to name an episode ----------------------------------------------------------------------------------
+
+
+def _torrent(name: str) -> Torrent:
+    return Torrent(
+        key=f"btih:{abs(hash(name)):040x}"[:45], title=name, info_hash_v1=f"{abs(hash(name)):040x}", seeders=5,
+        seen_at=timezone.now(),
+    )  # fmt: skip
+
+
+def _accepted(media: Media, season: int, episode: int | None, names: list[str]) -> list[str]:
+    torrents = [_torrent(name) for name in names]
+    Torrent.objects.bulk_create(torrents)
+    search._decide(media, torrents, season, episode)
+    rows = Candidate.objects.filter(media=media, season=season, episode=episode, score__isnull=False)
+    return sorted(rows.values_list("torrent__title", flat=True))
+
+
+def test_an_episode_is_known_by_its_count_and_its_day(providers: Demo) -> None:
+    media = media_services.get(title("harbour cats", "tv"))
+    names = [
+        "[Kurage] Harbour Cats - 06 [1080p]",
+        "Harbour.Cats.2023.04.09.1080p.WEB",
+        "[Kurage] Harbour Cats - 02 [1080p]",
+    ]
+    assert _accepted(media, 2, 2, names) == []
+    search._learn_numbers(media.pk)
+    Torrent.objects.all().delete()
+    assert _accepted(media, 2, 2, names) == ["Harbour.Cats.2023.04.09.1080p.WEB", "[Kurage] Harbour Cats - 06 [1080p]"]
+
+
+def test_a_season_is_known_by_its_counts(providers: Demo) -> None:
+    media = media_services.get(title("harbour cats", "tv"))
+    search._learn_numbers(media.pk)
+    names = ["[Kurage] Harbour Cats - 05-07 [BD 1080p] (Batch)", "[Kurage] Harbour Cats - 01-04 [BD 1080p] (Batch)"]
+    assert _accepted(media, 2, None, names) == names[:1]
+
+
+def test_without_the_schedule_a_search_goes_on(providers: Demo, caplog: pytest.LogCaptureFixture) -> None:
+    media = media_services.refresh_details(title("harbour cats", "tv"))
+    providers.misbehave("tmdb", "html")
+    search._learn_numbers(media.pk)
+    assert "searched without the schedule" in caplog.text
+    assert deciding.wanted(Part(media, 2, 2)).absolute_episode is None

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('downloads', '0006_blocklist'),
+        ('downloads', '0007_follows'),
     ]
 
     operations = [

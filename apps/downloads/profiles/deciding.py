@@ -15,6 +15,7 @@ from apps.downloads.releases.match import Wanted
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile
 from apps.downloads.releases.verdict import told
+from apps.media import episodes
 from apps.media import services as titles
 from apps.media.models import Kind, Media
 
@@ -32,8 +33,9 @@ class Part(NamedTuple):
 
 
 def wanted(part: Part) -> Wanted:
-    """What is looked for. One statement: ask once for all releases of a part."""
+    """What is looked for. A statement or two: ask once for all releases of a part."""
     media = part.media
+    numbers = episodes.numbers(media.pk, part.season, part.episode)
     return Wanted(
         kind="movie" if media.kind == Kind.MOVIE else "tv",
         title=media.title,
@@ -42,6 +44,9 @@ def wanted(part: Part) -> Wanted:
         season=part.season,
         episode=part.episode,
         runtime=media.runtime or None,
+        absolute_episode=numbers.absolute,
+        absolute_span=numbers.span,
+        air_date=numbers.air_date,
         namesakes=titles.namesakes(media),
         original_language=media.original_language or None,
     )

@@ -1,0 +1,67 @@
+"""Better releases of what is there: one that is new and an upgrade by the profile takes its place by itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from apps.downloads import services
+from apps.downloads.following import cutoff, judging
+from apps.downloads.following.taking import failed_lately
+from apps.downloads.following.wanted import Unit
+from apps.downloads.models import STATUS_OF, Download
+from sokoul import logs
+from sokoul.errors import PermanentError
+
+log = logs.logger(__name__)
+_AT_WORK = [phase for phase, status in STATUS_OF.items() if status in {"Pending", "Running"}]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A complete download of somebody's, and the release that it is of."""
+
+    download_id: int
+    user_id: int
+    release: str
+    size: int
+
+
+def held_of(media_ids: Iterable[int]) -> dict[Unit, list[Held]]:
+    """What is there of these titles, of whoever follows them with better ones in mind."""
+    found: dict[Unit, list[Held]] = defaultdict(list)
+    for row in cutoff.held_of(media_ids):
+        unit = Unit(row["media_id"], row["season"], row["episode"])
+        found[unit].append(Held(row["download_id"], row["user_id"], row["release"], row["size"]))
+    return found
+
+
+def take(unit: Unit, held: Iterable[Held]) -> int:
+    """Start what is better for each; how many. Twice is once: nothing is started while an upgrade of the same is at work.
+
+    What a quota does not allow is left: what is there can be watched.
+    """
+    started = 0
+    for one in held:
+        release = judging.best(unit, one.user_id)
+        if release is None or not judging.betters(unit.media_id, one.release, one.size, release):
+            continue
+        if Download.objects.filter(replaces_id=one.download_id, phase__in=_AT_WORK).exists():
+            continue
+        if failed_lately(one.user_id, unit, release):
+            continue
+        started += _start(unit, one, release.pk)
+    return started
+
+
+def _start(unit: Unit, held: Held, torrent_id: int) -> int:
+    try:
+        services.start(
+            held.user_id, unit.media_id, torrent_id=torrent_id, season=unit.season, episode=unit.episode,
+            automatic=True, replaces=held.download_id, how="upgrade",
+        )  # fmt: skip
+    except PermanentError as error:
+        if error.code != "quota" and error.status not in (404, 409):
+            raise
+        return 0
+    log.info("a better release is taken", media_id=unit.media_id, season=unit.season, episode=unit.episode)
+    return 1

@@ -1,0 +1,77 @@
+"""What is there of what somebody follows, but not as good as the profile asks for."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from apps.downloads.following import judging
+from apps.downloads.following.wanted import FOLLOWED
+from apps.downloads.releases.formats import Subject
+from apps.downloads.releases.parse import parse
+from apps.downloads.releases.profile import Profile
+from apps.downloads.releases.qualities import quality
+from apps.downloads.releases.upgrade import cutoff_met
+from sokoul.api import Page, listing
+
+MOST = 2000  # downloads that are looked at, newest first: their names are judged one by one
+
+
+def _held_by(people: str) -> str:
+    """SQL of complete downloads of what is followed with better ones in mind (all but `missing`), newest first.
+
+    `people`: a condition on the downloads d, of this package's own making.
+    """
+    return f"""
+SELECT d.id AS download_id, d.user_id, d.media_id, d.season, d.episode, d.completed_at,
+    coalesce(nullif(r.title, ''), d.name) AS release, coalesce(nullif(r.size, 0), d.bytes_total) AS size,
+    m.title, m.year, m.slug
+FROM downloads d JOIN media m ON m.id = d.media_id LEFT JOIN torrents r ON r.id = d.torrent_id
+WHERE {people} AND d.status = 'Completed' AND EXISTS (
+    SELECT FROM follows f WHERE f.user_id = d.user_id AND f.media_id = d.media_id AND f.what <> 'missing' AND (
+        f.what = 'film' OR d.season IS NULL
+        OR EXISTS (SELECT FROM episodes e WHERE e.media_id = d.media_id AND e.season = d.season
+            AND (d.episode IS NULL OR e.number = d.episode) AND {FOLLOWED})))
+ORDER BY d.completed_at DESC NULLS LAST, d.id DESC LIMIT %(most)s
+"""  # noqa: S608 - constants
+
+
+_HELD = _held_by("d.user_id = %(user_id)s")
+_HELD_OF = _held_by("d.media_id = ANY(%(media_ids)s)")
+
+
+def _read(cursor: CursorWrapper) -> list[dict[str, Any]]:
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def held_of(media_ids: Iterable[int]) -> list[dict[str, Any]]:
+    """What is there of these titles, of everybody who follows them with better ones in mind."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD_OF, {"media_ids": list(media_ids), "most": MOST})
+        return _read(cursor)
+
+
+def unmet(user_id: int) -> list[dict[str, Any]]:
+    """Downloads of a person that a better release is looked for, newest first, with `quality`. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, {"user_id": user_id, "most": MOST})
+        rows = _read(cursor)
+    profiles = {media_id: judging.profile_of(media_id) for media_id in {row["media_id"] for row in rows}}
+    return [{**_told(row), **facts} for row in rows if (facts := _short_of(row, profiles[row["media_id"]]))]
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "user_id"}
+
+
+def _short_of(row: dict[str, Any], profile: Profile) -> dict[str, Any] | None:
+    """What it is instead; None where the profile is content."""
+    subject = Subject(parse(row["release"]), row["size"])
+    return None if cutoff_met(subject, profile) else {"quality": quality(subject.name).name}
+
+
+def listed(user_id: int, page: Page) -> dict[str, Any]:
+    found = unmet(user_id)
+    return listing(found[page.rows], len(found), page)

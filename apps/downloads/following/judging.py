@@ -1,0 +1,41 @@
+"""What following asks of the search: whether a release is of a title, what is thought of it, and which one to take."""
+
+from apps.downloads import search
+from apps.downloads.following.wanted import Unit
+from apps.downloads.models import Torrent
+from apps.downloads.profiles import deciding
+from apps.downloads.profiles.deciding import Part
+from apps.downloads.profiles.holding import holding
+from apps.downloads.releases import match
+from apps.downloads.releases.formats import Subject
+from apps.downloads.releases.name import ReleaseName
+from apps.downloads.releases.parse import parse
+from apps.downloads.releases.profile import Profile
+from apps.downloads.releases.upgrade import upgrade
+from apps.media.models import Media
+
+
+def is_of(media: Media, release: ReleaseName) -> bool:
+    """Whether it is of the title, whatever season or episode."""
+    return not match.mismatches(deciding.wanted(Part(media, None, None)), release)
+
+
+def decide(media: Media, unit: Unit, torrents: list[Torrent]) -> None:
+    """Write what is thought of releases for a part of the title, as a search does with what it found."""
+    deciding.write(Part(media, unit.season, unit.episode), torrents, holding(media.pk))
+
+
+def best(unit: Unit, user_id: int) -> Torrent | None:
+    """The release that this person is to get; None where nothing that is known will do."""
+    return search.best(unit.media_id, unit.season, unit.episode, user_id=user_id)
+
+
+def profile_of(media_id: int) -> Profile:
+    """By what it is judged whether something better than what is there is looked for."""
+    return holding(media_id).profile
+
+
+def betters(media_id: int, current: str, size: int, release: Torrent) -> bool:
+    """Whether a release is an upgrade of what is there, of that name and size in bytes."""
+    there, new = Subject(parse(current), size), Subject(parse(release.title), release.size, frozenset(release.flags))
+    return upgrade(there, new, profile_of(media_id)) is None

@@ -1,0 +1,109 @@
+"""What is new at the indexers, taken where it is wanted: sooner than any search, and one request for everything."""
+
+import uuid
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from apps.downloads import indexers, offered
+from apps.downloads.following import bettering, judging, wanted
+from apps.downloads.following.models import Follow
+from apps.downloads.following.taking import Taken, take
+from apps.downloads.following.titles import Titles
+from apps.downloads.following.wanted import Unit
+from apps.downloads.indexers import Offer
+from apps.downloads.models import Torrent
+from apps.downloads.releases.name import ReleaseName
+from apps.downloads.releases.parse import parse
+from apps.jobs import services as jobs
+from apps.media.models import Episode, Kind, Media
+from sokoul import logs
+from sokoul.env import ENV
+from sokoul.errors import SokoulError
+
+log = logs.logger(__name__)
+
+
+def ask(now: datetime) -> int:
+    """Have what is new looked at, once in each RSS_MINUTES, however many ask; 0 while nobody follows anything."""
+    if not Follow.objects.exists():
+        return 0
+    job_id = uuid.uuid5(uuid.NAMESPACE_OID, f"scout.rss {now.timestamp() // (60 * ENV.rss_minutes):.0f}")
+    with transaction.atomic():
+        jobs.enqueue("scout", "rss", {}, job_id=job_id)
+    return 1
+
+
+def read() -> dict[str, Any]:
+    """The body of `scout.rss`: {new, wanted, started, refused, upgrades}. Doing it again starts nothing twice.
+
+    Indexers that are away make no dead letter: the next look comes by itself.
+    """
+    try:
+        offers, _ = indexers.latest()
+    except SokoulError as error:
+        log.warning("what is new could not be looked at", reason=error.message)
+        return {"error": error.message}
+    return {"new": len(offers), **_taken(offers)}
+
+
+def _taken(offers: list[Offer]) -> dict[str, Any]:
+    medias = {media.pk: media for media in Media.objects.filter(follows__isnull=False).distinct()}
+    found = _found(offers, medias)
+    held = _held(offered.keep(found), medias) if found else {}
+    media_ids = {unit.media_id for unit in held}
+    wishes, there = wanted.units_of(media_ids), bettering.held_of(media_ids)
+    total, better = Taken(), 0
+    units = sorted((unit for unit in held if unit in wishes or unit in there), key=_order)
+    for unit in units:
+        judging.decide(medias[unit.media_id], unit, held[unit])
+        taken = take(unit)
+        total.started += taken.started
+        total.refused += taken.refused
+        better += bettering.take(unit, there.get(unit, []))
+    return {"wanted": sum(unit in wishes for unit in units), **vars(total), "upgrades": better}
+
+
+def _order(unit: Unit) -> tuple[int, int, int]:
+    """Whole seasons before their episodes."""
+    return (unit.media_id, unit.season or 0, -1 if unit.episode is None else unit.episode)
+
+
+def _found(offers: list[Offer], medias: dict[int, Media]) -> list[Offer]:
+    """Those that are of a title that somebody follows."""
+    titles = Titles(medias.values())
+    return [offer for offer in offers if _medias_of(parse(offer.title), titles, medias)]
+
+
+def _medias_of(release: ReleaseName, titles: Titles, medias: dict[int, Media]) -> list[Media]:
+    near = [medias[number] for number in sorted(titles.of(release))]
+    return [media for media in near if judging.is_of(media, release)]
+
+
+def _held(torrents: list[Torrent], medias: dict[int, Media]) -> dict[Unit, list[Torrent]]:
+    """What these releases hold of titles that somebody follows."""
+    titles = Titles(medias.values())
+    held: dict[Unit, list[Torrent]] = defaultdict(list)
+    for torrent in torrents:
+        release = parse(torrent.title)
+        for media in _medias_of(release, titles, medias):
+            for unit in _units(media, release):
+                held[unit].append(torrent)
+    return held
+
+
+def _units(media: Media, release: ReleaseName) -> list[Unit]:
+    """What a release holds of a title: a film, whole seasons, or episodes, however it counts them."""
+    if media.kind == Kind.MOVIE:
+        return [Unit(media.pk)]
+    if release.seasons and "season" not in release.assumed:
+        numbers: tuple[int | None, ...] = release.episodes or (None,)
+        return [Unit(media.pk, season, number) for season in release.seasons for number in numbers]
+    known = Episode.objects.filter(media=media)
+    if release.air_date:
+        known = known.filter(air_date=release.air_date)
+    else:
+        known = known.filter(absolute__in=release.episodes or (release.absolute_episode or -1,))
+    return [Unit(media.pk, episode.season, episode.number) for episode in known]

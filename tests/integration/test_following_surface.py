@@ -1,0 +1,228 @@
+"""Following over REST, on pages and as a calendar."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import icalendar
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from apps.accounts import api_keys
+from apps.accounts.models import AuditEntry, User
+from apps.downloads.following.models import CalendarAddress, Follow
+from apps.downloads.models import Phase
+from apps.jobs.models import Job
+from apps.media.models import Episode, Schedule
+from tests.cast import Api
+from tests.factories import PASSWORD
+from tests.integration.test_following import TODAY, film, follow, have, offer, series
+from tests.wishes import make_media
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
+Clients = Callable[[User | None], Api]
+
+
+@pytest.fixture
+def browser(alice: User) -> Client:
+    client = Client()
+    client.force_login(alice, "apps.accounts.authentication.EmailOrUsernameBackend")
+    return client
+
+
+# --- REST --------------------------------------------------------------------------------------------------------------
+
+
+def test_following_twice_is_following_once(api: Clients, alice: User, mallory: User) -> None:
+    media = make_media("Some Series", kind="tv")
+    body = {"media_id": media.pk, "what": "season", "season": 2}
+    first, again = (api(alice).post("/follows", body) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert [job.payload for job in Job.objects.filter(kind="schedule")] == [{"media_id": media.pk}]
+    (row,) = api(alice).get("/follows").json()["results"]
+    assert (row["what"], row["season"], row["media"]["title"]) == ("season", 2, "Some Series")
+    assert api(mallory).get("/follows").json()["total"] == 0
+    assert api(mallory).delete(f"/follows/{row['id']}").status_code == 403
+    assert [api(alice).delete(f"/follows/{row['id']}").status_code for _ in range(2)] == [204, 404]
+    noted = list(AuditEntry.objects.filter(action__startswith="follow.").order_by("id"))
+    assert [(entry.action, entry.target, entry.details["season"]) for entry in noted] == [
+        ("follow.added", "Some Series", 2), ("follow.removed", "Some Series", 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("movie", {"what": "film"}, 201), ("movie", {"what": "all"}, 400), ("tv", {"what": "film"}, 400),
+        ("tv", {"what": "all", "season": 1}, 400), ("tv", {"what": "season"}, 400), ("tv", {"what": "season", "season": 0}, 201),
+        ("tv", {"what": "everything"}, 400), ("tv", {}, 400), ("tv", {"what": "all", "media_id": 2**62}, 404),
+    ],
+)  # fmt: skip
+def test_what_can_be_followed(api: Clients, alice: User, kind: str, body: dict[str, Any], status: int) -> None:
+    media = make_media(kind=kind)
+    assert api(alice).post("/follows", {"media_id": media.pk, **body}).status_code == status
+    assert Follow.objects.count() == (status == 201)
+
+
+def fill(user: User, number: int) -> None:
+    """One followed series with an episode that is wanted, and a followed film that is there in a low quality."""
+    media = make_media(f"Series {number}", 1000 + number, kind="tv")
+    Episode.objects.create(media=media, season=1, number=1, air_date=TODAY, tmdb_id=1)
+    follow(user, media, "all")
+    seen = film(number=number)
+    follow(user, seen, "film")
+    low = offer(seen, f"Film.{number}.2021.480p.DVDRip.x264-X")
+    have(user, seen, Phase.DONE, torrent=low, completed_at=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("path", "statements", "rows"),
+    [("/follows", 1, 2), ("/wanted", 1, 1), ("/wanted/cutoff", 1, 1), ("/calendar", 1, 1)],
+)
+def test_lists_take_as_many_statements_however_long(
+    api: Clients, alice: User, path: str, statements: int, rows: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client, more = api(alice), {} if path == "/calendar" else {"limit": 100}
+    for number in range(50):
+        fill(alice, number)
+        if number in (0, 49):
+            with django_assert_num_queries(statements + 1):  # one asks who is signed in
+                assert len(client.get(path, **more).json()["results"]) == rows * (number + 1)
+    if path != "/calendar":
+        assert len(client.get(path, limit=20, page=1 + 50 * rows // 20).json()["results"]) == 50 * rows % 20
+
+
+def test_what_is_there_but_not_good_enough(api: Clients, alice: User) -> None:
+    good, low, other = (film(number=number) for number in range(3))
+    for media, name in ((good, "2021.2160p.Remux"), (low, "2021.720p.HDTV.x264-X"), (other, "2021.480p.DVDRip.x264-X")):
+        have(alice, media, Phase.DONE, torrent=offer(media, f"Film.{name}"), completed_at=timezone.now())
+    for media in (good, low):
+        follow(alice, media, "film")
+    held = series(TODAY, TODAY, tmdb_id=7)
+    follow(alice, held, "missing")
+    have(
+        alice, held, Phase.DONE, target="s01e01", season=1, episode=1, torrent=offer(held, "Some.Series.S01E01.480p-X")
+    )
+    found = api(alice).get("/wanted/cutoff").json()["results"]
+    titles = {row["title"]: row["quality"] for row in found}
+    assert titles.pop("Film 1") == "HDTV-720p"
+    assert not {"Film 2", "Some Series"} & titles.keys(), (
+        "neither what is not followed, nor where only what is missing is"
+    )
+
+
+def test_the_calendar_tells_days_and_states(api: Clients, alice: User, mallory: User) -> None:
+    media = series(*(TODAY + timedelta(days=number) for number in (-2, -1, 0, 3, 40)))
+    follow(alice, media, "all")
+    have(alice, media, Phase.DONE, season=1, episode=1, target="s01e01")
+    have(alice, media, Phase.DOWNLOADING, season=1, episode=2, target="s01e02")
+    home = film()
+    Schedule.objects.filter(media=home).update(
+        cinema_on=TODAY - timedelta(days=9), digital_on=TODAY + timedelta(days=1)
+    )
+    follow(alice, home, "film")
+    first = str(TODAY - timedelta(days=3))
+    rows = api(alice).get("/calendar", first=first).json()["results"]
+    assert [(row["code"] or row["kind"], row["state"]) for row in rows] == [
+        ("S01E01", "here"), ("S01E02", "coming"), ("S01E03", "missing"), ("digital", "later"), ("S01E04", "later"),
+    ]  # fmt: skip
+    assert api(mallory).get("/calendar", first=first).json()["results"] == []
+    for bad in ({"first": "soon"}, {"first": first, "last": "2020-01-01"}, {"first": first, "last": "2999-01-01"}):
+        assert api(alice).get("/calendar", **bad).status_code == 400
+
+
+# --- the calendar's address --------------------------------------------------------------------------------------------
+
+
+def test_the_feed_is_a_calendar_of_rfc_5545(api: Clients, alice: User) -> None:
+    title = 'Søme, "Series"; with\\signs ' + "ü" * 60
+    media = make_media(title, kind="tv")
+    Schedule.objects.create(media=media, read_at=timezone.now())
+    follow(alice, media, "all")
+    Episode.objects.create(
+        media=media, season=1, number=2, air_date=TODAY, title="One, two", overview="First.\nSecond; third.", tmdb_id=1
+    )
+    url = api(alice).post("/calendar/address").json()["url"]
+    answer = api(None).get(url.partition("3000")[2] or url)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/calendar; charset=utf-8")
+    raw = answer.content
+    assert raw.endswith(b"\r\n")
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    assert all(len(line) <= 75 for line in raw.split(b"\r\n")), "folded by bytes"
+    (event,) = icalendar.Calendar.from_ical(raw).walk("VEVENT")
+    assert str(event["summary"]) == f"{title} · S01E02 · One, two"
+    assert str(event["description"]) == "First.\nSecond; third."
+    assert (event.decoded("dtstart"), event.decoded("dtend")) == (TODAY, TODAY + timedelta(days=1))
+    assert event.decoded("dtstamp") == Schedule.objects.get().read_at.replace(microsecond=0)
+    assert str(event["uid"]) == f"{media.pk}-s01e02@localhost"
+    # The same thing on another day is the same entry.
+    Episode.objects.update(air_date=TODAY + timedelta(days=1))
+    (moved,) = icalendar.Calendar.from_ical(api(None).get(url.partition("3000")[2] or url).content).walk("VEVENT")
+    assert (moved["uid"], moved.decoded("dtstart")) == (event["uid"], TODAY + timedelta(days=1))
+
+
+def test_only_the_newest_address_leads_anywhere(api: Clients, alice: User, mallory: User) -> None:
+    def path() -> str:
+        return "/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]
+
+    old, new = path(), path()
+    stranger = api(None)
+    assert [stranger.get(address).status_code for address in (old, new)] == [404, 200]
+    assert new.rpartition("=")[2] not in str(CalendarAddress.objects.values()), "kept as a digest"
+    assert api(mallory).delete("/calendar/address").status_code == 204
+    assert stranger.get(new).status_code == 200, "nobody ends somebody else's"
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert stranger.get(new).status_code == 404
+    User.objects.filter(pk=alice.pk).update(is_active=True)
+    assert api(alice).delete("/calendar/address").status_code == 204
+    assert stranger.get(new).status_code == 404
+    actions = AuditEntry.objects.filter(action__startswith="calendar.").order_by("id").values_list("action", flat=True)
+    assert list(actions) == ["calendar.address_made"] * 2 + ["calendar.address_revoked"]
+
+
+def test_a_new_password_ends_the_address_and_a_key_makes_none(api: Clients, alice: User) -> None:
+    key = api_keys.create(alice, "television").text
+    assert api(None).post("/calendar/address", headers={"X-API-Key": key}).status_code == 403
+    assert api(alice).post("/calendar/address").status_code == 201
+    body = {"current_password": PASSWORD, "password": "another long one 7"}
+    assert api(alice).patch("/user/profile", body).status_code == 200
+    assert not CalendarAddress.objects.exists()
+
+
+# --- pages -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_button_works_without_script(browser: Client, alice: User) -> None:
+    media = series(TODAY, season=3, slug="a-title")
+    page = f"/app/titles/{media.pk}/a-title"
+    text = browser.get(page).content.decode()
+    assert '<option value="season-3">' in text
+    answer = browser.post(
+        f"/app/follow/{media.pk}", {"what": "season-3"}, headers={"Referer": f"http://testserver{page}"}
+    )
+    assert (answer.status_code, answer["Location"]) == (303, page)
+    assert "You follow season 3." in browser.get(page).content.decode()
+    browser.post(f"/app/follow/{media.pk}/end")
+    assert not Follow.objects.exists()
+
+
+def test_pages_show_what_is_followed_wanted_and_to_come(browser: Client, alice: User) -> None:
+    media = series(TODAY)
+    Episode.objects.update(title="<b>Landfall</b>")
+    follow(alice, media, "all")
+    for path, words in (
+        ("/app/calendar", "&lt;b&gt;Landfall"), ("/app/wanted", "S01E01"), ("/app/followed", "all episodes"),
+        ("/app/wanted/cutoff", "as good as it should be"), ("/app/calendar?month=2001-02", "Nothing comes out this month"),
+        ("/app/calendar?month=x", "Some Series"),
+    ):  # fmt: skip
+        answer = browser.get(path)
+        assert answer.status_code == 200
+        assert words in answer.content.decode(), path
+
+
+def test_the_address_is_shown_once(browser: Client) -> None:
+    assert "calendar.ics?token=" in browser.post("/app/calendar/address").content.decode()
+    assert "calendar.ics?token=" not in browser.get("/app/calendar").content.decode()
