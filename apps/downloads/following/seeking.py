@@ -35,7 +35,7 @@ _LOCK = 0x50_4B_30  # of an advisory lock; only a name
 
 # What is wanted and due, once for everybody who wants it. Single episodes wait until their season was searched for whole.
 _DUE = f"""
-WITH wanted AS {wanted_by("true")}, whole AS {WHOLE_SEASONS}
+WITH wanted AS {wanted_by(wanted.EVERYBODYS)}, whole AS {WHOLE_SEASONS}
 SELECT u.media_id, u.season, u.episode FROM (
     SELECT media_id, season, episode, since FROM wanted w WHERE NOT EXISTS (
         SELECT FROM whole h LEFT JOIN seeks p ON p.media_id = h.media_id AND p.season = h.season AND p.episode IS NULL
@@ -155,12 +155,17 @@ def read_schedules(now: datetime) -> int:
 
 # A film that is there; a series that is over and of which nothing is left to come or to be got.
 _END = f"""
+WITH held AS MATERIALIZED {wanted.held(wanted.EVERYBODYS.downloads)},
+going AS MATERIALIZED (
+    SELECT DISTINCT f.id FROM follows f JOIN schedules s ON s.media_id = f.media_id AND s.over
+    JOIN episodes e ON e.media_id = f.media_id
+    WHERE f.ended_at IS NULL AND {wanted.FOLLOWED}
+        AND NOT EXISTS (SELECT FROM held h WHERE h.status = 'Completed' AND {wanted.HOLDS}))
 UPDATE follows f SET ended_at = %(now)s WHERE f.ended_at IS NULL AND (
     f.what = 'film' AND EXISTS (
         SELECT FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.status = 'Completed')
     OR f.what <> 'film' AND EXISTS (SELECT FROM schedules s WHERE s.media_id = f.media_id AND s.over)
-        AND NOT EXISTS (SELECT FROM episodes e WHERE e.media_id = f.media_id AND {wanted.FOLLOWED}
-            AND NOT EXISTS (SELECT {wanted.HOLDING} AND d.status = 'Completed')))
+        AND NOT EXISTS (SELECT FROM going WHERE going.id = f.id))
 """  # noqa: S608 - constants
 _BEGIN_AGAIN = """
 UPDATE follows f SET ended_at = NULL FROM schedules s
