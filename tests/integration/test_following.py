@@ -360,7 +360,9 @@ def test_what_is_new_is_taken_at_once_and_once(providers: Demo, alice: User, bob
     download = Download.objects.get()
     assert (download.user, download.target) == (alice, "s02e04")
     assert "1080p" in download.name, "the better one of the two"
+    Candidate.objects.all().delete()
     again = rss.read()
+    assert not Candidate.objects.exists(), "what nobody wants is not judged"
     assert (again["started"], again["wanted"], Download.objects.count()) == (0, 0, 1)
 
 
