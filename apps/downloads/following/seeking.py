@@ -21,7 +21,7 @@ from apps.jobs import services as jobs
 from apps.media import episodes
 from sokoul import logs
 from sokoul.env import ENV
-from sokoul.errors import SokoulError
+from sokoul.errors import SokoulError, TransientError
 
 log = logs.logger(__name__)
 
@@ -29,6 +29,7 @@ HOUR = timedelta(hours=1)
 # After the first search, the second and so on; the last one again and again. None is shorter than an hour, so that what was asked
 # within one can be counted by rows.
 PAUSES = (1, 2, 4, 6, 12, 24)
+ATTEMPTS = 3  # of one search, seconds after each other
 BURST = 10  # searches asked for at once: people's own should not queue behind hundreds
 SCHEDULES = 20  # titles whose dates are read at once
 _LOCK = 0x50_4B_30  # of an advisory lock; only a name
@@ -102,10 +103,10 @@ def _ask_again(unit: Unit, now: datetime) -> None:
     jobs.enqueue("scout", "seek", SeekPayload(seek_id=found.get().pk, search=False))
 
 
-def run(payload: SeekPayload) -> dict[str, Any]:
+def run(payload: SeekPayload, attempt: int) -> dict[str, Any]:
     """The body of `scout.seek`: search for all who want it, start what is best. Doing it again starts nothing twice.
 
-    An indexer that is away costs this try and no dead letter: the next one comes by itself, in an hour.
+    Indexers that stay away for a few attempts cost this try and no dead letter: the next one comes by itself, in an hour.
     """
     seek = Seek.objects.filter(pk=payload.seek_id).first()
     if seek is None:
@@ -114,7 +115,7 @@ def run(payload: SeekPayload) -> dict[str, Any]:
     if unit not in wanted.units_of([unit.media_id]):
         Seek.objects.filter(pk=seek.pk).update(waiting=False)
         return {"wanted": False}
-    if payload.search and (reason := _searched(unit)):
+    if payload.search and (reason := _searched(unit, attempt)):
         Seek.objects.filter(pk=seek.pk).update(next_at=timezone.now() + HOUR)
         return {"error": reason}
     taken = take(unit)
@@ -123,11 +124,13 @@ def run(payload: SeekPayload) -> dict[str, Any]:
     return vars(taken)
 
 
-def _searched(unit: Unit) -> str:
-    """Why it could not be searched for; empty when it was."""
+def _searched(unit: Unit, attempt: int) -> str:
+    """Why it could not be searched for; empty when it was. TransientError while there are attempts left."""
     try:
         search.run(search.SearchPayload(media_id=unit.media_id, season=unit.season, episode=unit.episode))
     except SokoulError as error:
+        if isinstance(error, TransientError) and attempt < ATTEMPTS:
+            raise
         log.warning("a followed title could not be searched for", media_id=unit.media_id, reason=error.message)
         return error.message
     Follow.objects.filter(media_id=unit.media_id).update(searched_at=timezone.now())
