@@ -64,7 +64,7 @@ def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
 
 @handler("scout", "seek", SeekPayload)
 def seek(payload: SeekPayload, job: Running) -> dict[str, Any]:
-    return seeking.run(payload)
+    return seeking.run(payload, job.attempt)
 
 
 class RssPayload(BaseModel):

@@ -22,6 +22,7 @@ from apps.media import services as media_services
 from apps.media.models import Episode, Media, Schedule, Watch
 from sokoul.api import Page
 from sokoul.env import ENV
+from sokoul.errors import TransientError
 from tests.cast import Api
 from tests.demo import Demo
 from tests.integration.test_quotas import limit
@@ -50,7 +51,7 @@ def run_jobs(*kinds: str) -> int:
     while job := Job.objects.filter(status="Pending", kind__in=kinds).order_by("created_at").first():
         found = registry.find(job.worker, job.kind)
         assert found is not None
-        running = registry.Running(job.pk, job.kind, job.user_id, job.request_id, 1)
+        running = registry.Running(job.pk, job.kind, job.user_id, job.request_id, seeking.ATTEMPTS)
         found.handle(found.payload.model_validate(job.payload), running)
         Job.objects.filter(pk=job.pk).update(status="Completed", finished_at=timezone.now())
         count += 1
@@ -303,6 +304,8 @@ def test_indexers_that_are_away_cost_a_try_and_no_dead_letter(providers: Demo, a
     providers.misbehave("torznab", "status")
     assert turn("seek", "rss") == 2
     assert Seek.objects.get().searched_at is None
+    with pytest.raises(TransientError):  # before that, it was tried again at once
+        seeking.run(seeking.SeekPayload(seek_id=Seek.objects.get().pk), 1)
     providers.behave()
     hours_pass(1.1)
     turn("seek")
@@ -360,7 +363,9 @@ def test_what_is_new_is_taken_at_once_and_once(providers: Demo, alice: User, bob
     download = Download.objects.get()
     assert (download.user, download.target) == (alice, "s02e04")
     assert "1080p" in download.name, "the better one of the two"
+    Candidate.objects.all().delete()
     again = rss.read()
+    assert not Candidate.objects.exists(), "what nobody wants is not judged"
     assert (again["started"], again["wanted"], Download.objects.count()) == (0, 0, 1)
 
 

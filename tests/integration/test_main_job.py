@@ -5,9 +5,11 @@ import signal
 import time
 
 import pytest
+from django.utils import timezone
 
 from apps.downloads.models import Download, LibraryFile
 from apps.feed.models import Event
+from apps.media.models import Schedule
 from tests import servers
 from tests.audited import assert_audited
 from tests.person import Person
@@ -122,6 +124,22 @@ def test_one_request_id_tells_the_whole_story(product: Product) -> None:
     assert alice.completes(answer.json()["id"])["request_id"] == "req-12345"
     for component in ("scout", "hunter"):
         assert "req-12345" in product.log(component), component
+
+
+def test_a_followed_series_downloads_its_new_episode_without_a_hand(product: Product) -> None:
+    """Only the follow is somebody's; the relay starts once the dates are read, so that nobody waits for its next minute."""
+    product.start("web", "scout", "hunter")
+    alice = Person(product)
+    product.demo.add_episode("cats", 3, 1, timezone.now().date())
+    media_id = alice.find("harbour+cats")
+    alice.call("POST", "/follows", media_id=media_id, what="future")
+    until(lambda: Schedule.objects.filter(media_id=media_id).exists(), 30, "the dates")
+    product.start("relay")
+    (started,) = until(lambda: alice.call("GET", "/downloads")["results"], 60, "the download")
+    alice.completes(started["id"])
+    (file,) = alice.call("GET", "/library")["results"]
+    assert file["path"] == "Series/Harbour Cats (2022)/Season 03/Harbour Cats - S03E01.mp4"
+    assert alice.call("GET", "/wanted")["total"] == 0
 
 
 def test_strangers_get_nothing_of_it(product: Product) -> None:

@@ -8,12 +8,10 @@ from apps.downloads import services
 from apps.downloads.following import cutoff, judging
 from apps.downloads.following.taking import failed_lately
 from apps.downloads.following.wanted import Unit
-from apps.downloads.models import STATUS_OF, Download
 from sokoul import logs
 from sokoul.errors import PermanentError
 
 log = logs.logger(__name__)
-_AT_WORK = [phase for phase, status in STATUS_OF.items() if status in {"Pending", "Running"}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +34,17 @@ def held_of(media_ids: Iterable[int]) -> dict[Unit, list[Held]]:
 
 
 def take(unit: Unit, held: Iterable[Held]) -> int:
-    """Start what is better for each; how many. Twice is once: nothing is started while an upgrade of the same is at work.
+    """Start what is better for each; how many. Twice is once: `services.start` refuses an upgrade of what has one at work.
 
     What a quota does not allow is left: what is there can be watched.
     """
     started = 0
     for one in held:
         release = judging.best(unit, one.user_id)
-        if release is None or not judging.betters(unit.media_id, one.release, one.size, release):
+        if release is None or failed_lately(one.user_id, unit, release):
             continue
-        if Download.objects.filter(replaces_id=one.download_id, phase__in=_AT_WORK).exists():
-            continue
-        if failed_lately(one.user_id, unit, release):
-            continue
-        started += _start(unit, one, release.pk)
+        if judging.betters(unit.media_id, one.release, one.size, release):
+            started += _start(unit, one, release.pk)
     return started
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-from apps.downloads.following.wanted import FOLLOWED, HOLDING, HOLDING_FILM
+from apps.downloads.following.wanted import FOLLOWED, HOLDING_FILM, HOLDS, MINE, held
 from sokoul.errors import PermanentError
 
 MOST_DAYS = 400
@@ -14,12 +14,14 @@ MOST = 2000  # entries of one answer
 # 2 there, 1 on its way, 0 neither; what was cancelled counts as neither.
 _BEST = "max(CASE d.status WHEN 'Completed' THEN 2 WHEN 'Failed' THEN 0 ELSE 1 END)"
 _ENTRIES = f"""
+WITH held AS MATERIALIZED {held(MINE.downloads)}
 SELECT x.day, x.kind, x.season, x.episode, x.episode_title, x.overview, x.read_at, max(x.state) AS state,
     m.id AS media_id, m.title, m.slug, m.runtime
 FROM (
     SELECT e.air_date AS day, 'episode' AS kind, e.media_id, e.season, e.number AS episode, e.title AS episode_title, e.overview,
-        s.read_at, coalesce((SELECT {_BEST} {HOLDING}), 0) AS state
+        s.read_at, CASE h.status WHEN 'Completed' THEN 2 WHEN 'Pending' THEN 1 WHEN 'Running' THEN 1 ELSE 0 END AS state
     FROM follows f JOIN episodes e ON e.media_id = f.media_id LEFT JOIN schedules s ON s.media_id = f.media_id
+    LEFT JOIN held h ON {HOLDS}
     WHERE f.user_id = %(user_id)s AND {FOLLOWED} AND e.air_date BETWEEN %(first)s AND %(last)s
     UNION ALL
     SELECT day.on, day.kind, f.media_id, NULL, NULL, '', '', s.read_at, coalesce((SELECT {_BEST} {HOLDING_FILM}), 0)

@@ -1,6 +1,7 @@
 """What is there of what somebody follows, but not as good as the profile asks for."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -9,13 +10,14 @@ from django.db.backends.utils import CursorWrapper
 from apps.downloads.following import judging
 from apps.downloads.following.wanted import FOLLOWED
 from apps.downloads.releases.formats import Subject
+from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile
 from apps.downloads.releases.qualities import quality
 from apps.downloads.releases.upgrade import cutoff_met
 from sokoul.api import Page, listing
 
-MOST = 2000  # downloads that are looked at, newest first: their names are judged one by one
+MOST = 1000  # downloads that are looked at, newest first: their names are judged one by one
 
 
 def _held_by(people: str) -> str:
@@ -66,9 +68,15 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "user_id"}
 
 
+@lru_cache(maxsize=4096)
+def _named(release: str) -> ReleaseName:
+    """What is there has the same name at the next look."""
+    return parse(release)
+
+
 def _short_of(row: dict[str, Any], profile: Profile) -> dict[str, Any] | None:
     """What it is instead; None where the profile is content."""
-    subject = Subject(parse(row["release"]), row["size"])
+    subject = Subject(_named(row["release"]), row["size"])
     return None if cutoff_met(subject, profile) else {"quality": quality(subject.name).name}
 
 

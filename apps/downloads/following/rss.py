@@ -18,6 +18,7 @@ from apps.downloads.models import Torrent
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.parse import parse
 from apps.jobs import services as jobs
+from apps.jobs.models import Job
 from apps.media.models import Episode, Kind, Media
 from sokoul import logs
 from sokoul.env import ENV
@@ -31,6 +32,8 @@ def ask(now: datetime) -> int:
     if not Follow.objects.exists():
         return 0
     job_id = uuid.uuid5(uuid.NAMESPACE_OID, f"scout.rss {now.timestamp() // (60 * ENV.rss_minutes):.0f}")
+    if Job.objects.filter(pk=job_id).exists():  # only so that the relay's log tells of new ones; `enqueue` looks itself
+        return 0
     with transaction.atomic():
         jobs.enqueue("scout", "rss", {}, job_id=job_id)
     return 1

@@ -21,7 +21,7 @@ from apps.jobs import services as jobs
 from apps.media import episodes
 from sokoul import logs
 from sokoul.env import ENV
-from sokoul.errors import SokoulError
+from sokoul.errors import SokoulError, TransientError
 
 log = logs.logger(__name__)
 
@@ -29,13 +29,14 @@ HOUR = timedelta(hours=1)
 # After the first search, the second and so on; the last one again and again. None is shorter than an hour, so that what was asked
 # within one can be counted by rows.
 PAUSES = (1, 2, 4, 6, 12, 24)
+ATTEMPTS = 3  # of one search, seconds after each other
 BURST = 10  # searches asked for at once: people's own should not queue behind hundreds
 SCHEDULES = 20  # titles whose dates are read at once
 _LOCK = 0x50_4B_30  # of an advisory lock; only a name
 
 # What is wanted and due, once for everybody who wants it. Single episodes wait until their season was searched for whole.
 _DUE = f"""
-WITH wanted AS {wanted_by("true")}, whole AS {WHOLE_SEASONS}
+WITH wanted AS {wanted_by(wanted.EVERYBODYS)}, whole AS {WHOLE_SEASONS}
 SELECT u.media_id, u.season, u.episode FROM (
     SELECT media_id, season, episode, since FROM wanted w WHERE NOT EXISTS (
         SELECT FROM whole h LEFT JOIN seeks p ON p.media_id = h.media_id AND p.season = h.season AND p.episode IS NULL
@@ -102,10 +103,10 @@ def _ask_again(unit: Unit, now: datetime) -> None:
     jobs.enqueue("scout", "seek", SeekPayload(seek_id=found.get().pk, search=False))
 
 
-def run(payload: SeekPayload) -> dict[str, Any]:
+def run(payload: SeekPayload, attempt: int) -> dict[str, Any]:
     """The body of `scout.seek`: search for all who want it, start what is best. Doing it again starts nothing twice.
 
-    An indexer that is away costs this try and no dead letter: the next one comes by itself, in an hour.
+    Indexers that stay away for a few attempts cost this try and no dead letter: the next one comes by itself, in an hour.
     """
     seek = Seek.objects.filter(pk=payload.seek_id).first()
     if seek is None:
@@ -114,7 +115,7 @@ def run(payload: SeekPayload) -> dict[str, Any]:
     if unit not in wanted.units_of([unit.media_id]):
         Seek.objects.filter(pk=seek.pk).update(waiting=False)
         return {"wanted": False}
-    if payload.search and (reason := _searched(unit)):
+    if payload.search and (reason := _searched(unit, attempt)):
         Seek.objects.filter(pk=seek.pk).update(next_at=timezone.now() + HOUR)
         return {"error": reason}
     taken = take(unit)
@@ -123,11 +124,13 @@ def run(payload: SeekPayload) -> dict[str, Any]:
     return vars(taken)
 
 
-def _searched(unit: Unit) -> str:
-    """Why it could not be searched for; empty when it was."""
+def _searched(unit: Unit, attempt: int) -> str:
+    """Why it could not be searched for; empty when it was. TransientError while there are attempts left."""
     try:
         search.run(search.SearchPayload(media_id=unit.media_id, season=unit.season, episode=unit.episode))
     except SokoulError as error:
+        if isinstance(error, TransientError) and attempt < ATTEMPTS:
+            raise
         log.warning("a followed title could not be searched for", media_id=unit.media_id, reason=error.message)
         return error.message
     Follow.objects.filter(media_id=unit.media_id).update(searched_at=timezone.now())
@@ -155,12 +158,17 @@ def read_schedules(now: datetime) -> int:
 
 # A film that is there; a series that is over and of which nothing is left to come or to be got.
 _END = f"""
+WITH held AS MATERIALIZED {wanted.held(wanted.EVERYBODYS.downloads)},
+going AS MATERIALIZED (
+    SELECT DISTINCT f.id FROM follows f JOIN schedules s ON s.media_id = f.media_id AND s.over
+    JOIN episodes e ON e.media_id = f.media_id
+    WHERE f.ended_at IS NULL AND {wanted.FOLLOWED}
+        AND NOT EXISTS (SELECT FROM held h WHERE h.status = 'Completed' AND {wanted.HOLDS}))
 UPDATE follows f SET ended_at = %(now)s WHERE f.ended_at IS NULL AND (
     f.what = 'film' AND EXISTS (
         SELECT FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.status = 'Completed')
     OR f.what <> 'film' AND EXISTS (SELECT FROM schedules s WHERE s.media_id = f.media_id AND s.over)
-        AND NOT EXISTS (SELECT FROM episodes e WHERE e.media_id = f.media_id AND {wanted.FOLLOWED}
-            AND NOT EXISTS (SELECT {wanted.HOLDING} AND d.status = 'Completed')))
+        AND NOT EXISTS (SELECT FROM going WHERE going.id = f.id))
 """  # noqa: S608 - constants
 _BEGIN_AGAIN = """
 UPDATE follows f SET ended_at = NULL FROM schedules s

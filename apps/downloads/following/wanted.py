@@ -7,7 +7,7 @@ season for the episodes that had aired by then.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
@@ -21,47 +21,67 @@ FOLLOWED = """(CASE f.what
     WHEN 'future' THEN e.season > 0 AND e.air_date >= f.created_at::date
     WHEN 'film' THEN false
     ELSE e.season > 0 END)"""
-# Downloads of the follow's person that hold, or will hold, the episode. One that was cancelled stands for their wish not to.
-HOLDING = """FROM downloads d LEFT JOIN torrents r ON r.id = d.torrent_id
-    WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.phase <> 'failed' AND (
-        d.season = e.season
-            AND (d.episode = e.number OR d.episode IS NULL AND e.air_date <= d.created_at::date)
-        OR r.parsed->'season' @> to_jsonb(e.season)
-            AND (r.parsed->'episodes' @> to_jsonb(e.number)
-                OR r.parsed->'episodes' = '[]' AND e.air_date <= d.created_at::date))"""
+HOLDS = """h.user_id = f.user_id AND h.media_id = f.media_id AND h.season = e.season
+    AND (h.episode = e.number OR h.episode IS NULL AND e.air_date <= h.day)"""
 HOLDING_FILM = "FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.phase <> 'failed'"
+
+
+class Whose(NamedTuple):
+    """Conditions on the follows f and on the downloads d, of this package's own making."""
+
+    follows: str
+    downloads: str
+
+
+MINE = Whose("f.user_id = %(user_id)s", "d.user_id = %(user_id)s")
+OF_TITLES = Whose("f.media_id = ANY(%(media_ids)s)", "d.media_id = ANY(%(media_ids)s)")
+EVERYBODYS = Whose("true", "EXISTS (SELECT FROM follows o WHERE o.user_id = d.user_id AND o.media_id = d.media_id)")
+
+
+def held(downloads: str) -> str:
+    """SQL of what downloads hold, or will hold, of series: user_id, media_id, season, episode (null: all that had aired on that
+    day), day, status. One that was cancelled stands for its person's wish not to. In rows, so that joins can hash them.
+    """
+    return f"""(SELECT d.user_id, d.media_id, d.season, d.episode, d.created_at::date AS day, d.status
+        FROM downloads d WHERE {downloads} AND d.phase <> 'failed' AND d.season IS NOT NULL
+        UNION ALL
+        SELECT d.user_id, d.media_id, s.number::int, e.number::int, d.created_at::date, d.status
+        FROM downloads d JOIN torrents r ON r.id = d.torrent_id
+        CROSS JOIN LATERAL jsonb_array_elements_text(CASE jsonb_typeof(r.parsed->'season')
+            WHEN 'array' THEN r.parsed->'season' WHEN 'number' THEN jsonb_build_array(r.parsed->'season') ELSE '[]' END
+        ) s (number)
+        LEFT JOIN LATERAL jsonb_array_elements_text(r.parsed->'episodes') e (number) ON true
+        WHERE {downloads} AND d.phase <> 'failed' AND jsonb_typeof(r.parsed->'episodes') = 'array')"""  # noqa: S608 - constants
+
+
 _DECLINED = """FROM declined n WHERE n.user_id = f.user_id AND n.media_id = f.media_id AND n.season = e.season
     AND (n.episode = e.number OR n.episode IS NULL AND e.air_date <= n.at::date)"""
 _DECLINED_FILM = "FROM declined n WHERE n.user_id = f.user_id AND n.media_id = f.media_id"
 
 
-def wanted_by(people: str) -> str:
-    """SQL of what is wanted on %(today)s: user_id, media_id, season, episode, episode_title, since.
-
-    `people`: a condition on the follows f, of this module's own making.
-    """
-    return f"""(SELECT DISTINCT f.user_id, f.media_id, e.season, e.number AS episode, e.title AS episode_title,
-            e.air_date AS since
+def wanted_by(whose: Whose) -> str:
+    """SQL of what is wanted on %(today)s: user_id, media_id, season, episode, episode_title, since."""
+    return f"""(WITH held AS MATERIALIZED {held(whose.downloads)}
+        SELECT DISTINCT f.user_id, f.media_id, e.season, e.number AS episode, e.title AS episode_title, e.air_date AS since
         FROM follows f JOIN episodes e ON e.media_id = f.media_id
-        WHERE {people} AND f.ended_at IS NULL AND {FOLLOWED} AND e.air_date <= %(today)s
-            AND NOT EXISTS (SELECT {HOLDING}) AND NOT EXISTS (SELECT {_DECLINED})
+        WHERE {whose.follows} AND f.ended_at IS NULL AND {FOLLOWED} AND e.air_date <= %(today)s
+            AND NOT EXISTS (SELECT FROM held h WHERE {HOLDS}) AND NOT EXISTS (SELECT {_DECLINED})
         UNION ALL
         SELECT f.user_id, f.media_id, NULL, NULL, '', s.available_on
         FROM follows f JOIN schedules s ON s.media_id = f.media_id
-        WHERE {people} AND f.ended_at IS NULL AND f.what = 'film' AND s.available_on <= %(today)s
+        WHERE {whose.follows} AND f.ended_at IS NULL AND f.what = 'film' AND s.available_on <= %(today)s
             AND NOT EXISTS (SELECT {HOLDING_FILM}) AND NOT EXISTS (SELECT {_DECLINED_FILM}))"""  # noqa: S608 - constants
 
 
-_MINE = "f.user_id = %(user_id)s"
 _LISTED = Statement(
     f"""SELECT w.media_id, w.season, w.episode, w.episode_title, w.since, k.searched_at, k.next_at, coalesce(k.tries, 0) AS tries,
         coalesce(k.waiting, false) AS waiting, row_to_json(t) AS media
-    FROM {wanted_by(_MINE)} w
+    FROM {wanted_by(MINE)} w
     JOIN LATERAL (SELECT {COLUMNS} FROM media m WHERE m.id = w.media_id) t ON true
     LEFT JOIN seeks k ON k.media_id = w.media_id
         AND k.season IS NOT DISTINCT FROM w.season AND k.episode IS NOT DISTINCT FROM w.episode
     ORDER BY w.since DESC, w.media_id, w.season, w.episode""",  # noqa: S608 - constants
-    f"SELECT count(*) FROM {wanted_by(_MINE)} w",  # noqa: S608 - constants
+    f"SELECT count(*) FROM {wanted_by(MINE)} w",  # noqa: S608 - constants
 )
 
 
@@ -102,7 +122,7 @@ WHOLE_SEASONS = """(SELECT w.user_id, w.media_id, w.season, max(w.since) AS sinc
                 AND e.air_date <= %(today)s)))"""
 
 
-_UNITS = f"""WITH wanted AS {wanted_by("f.media_id = ANY(%(media_ids)s)")}
+_UNITS = f"""WITH wanted AS {wanted_by(OF_TITLES)}
 SELECT media_id, season, episode, user_id FROM wanted
 UNION ALL SELECT media_id, season, NULL, user_id FROM {WHOLE_SEASONS} h ORDER BY user_id"""  # noqa: S608 - constants
 
