@@ -14,7 +14,7 @@ from apps.downloads import services, tasks
 from apps.downloads.following import retention, rss, seeking, taking, wanted
 from apps.downloads.following.models import Declined, Follow, Seek
 from apps.downloads.following.wanted import Unit
-from apps.downloads.models import STATUS_OF, Candidate, Download, LibraryFile, Phase, Torrent
+from apps.downloads.models import STATUS_OF, Candidate, Download, Indexer, LibraryFile, Phase, Torrent
 from apps.feed.models import Event
 from apps.jobs import registry
 from apps.jobs.models import Job
@@ -65,6 +65,7 @@ def hours_pass(hours: float) -> None:
     Seek.objects.update(
         asked_at=F("asked_at") - earlier, searched_at=F("searched_at") - earlier, next_at=F("next_at") - earlier
     )
+    Indexer.objects.update(backoff_until=F("backoff_until") - earlier, failed_at=F("failed_at") - earlier)
     Job.objects.filter(kind__in=["schedule", "rss", "seek"], status="Completed").delete()
 
 
