@@ -49,17 +49,17 @@ _SAMPLE = re.compile(r"(?:^|[\W_])sample(?:$|[\W_])", re.IGNORECASE)
 
 def is_executable(file: TorrentFile) -> bool:
     """By the last extension, as systems do: "Film.mkv.exe" is a program, and so is "Film.mkv .scr "."""
-    return _extension(file) in EXECUTABLE
+    return ending(file.path) in EXECUTABLE
 
 
 def is_archive(file: TorrentFile) -> bool:
     """A packed file, or one volume of a set of them."""
-    extension = _extension(file)
+    extension = ending(file.path)
     return extension in ARCHIVE or _VOLUME.fullmatch(extension) is not None
 
 
 def is_video(file: TorrentFile) -> bool:
-    return _extension(file) in VIDEO
+    return ending(file.path) in VIDEO
 
 
 def is_sample(file: TorrentFile) -> bool:
@@ -95,8 +95,9 @@ def _named_like_video(file: TorrentFile) -> bool:
     return any(suffix.strip().lower() in VIDEO for suffix in PurePosixPath(_plain(file.path)).suffixes[:-1])
 
 
-def _extension(file: TorrentFile) -> str:
-    return PurePosixPath(_plain(file.path)).suffix.strip().lower()
+def ending(path: str) -> str:
+    """The extension that a file has to whoever opens it, in small letters: what is filed is called by that alone."""
+    return PurePosixPath(_plain(path)).suffix.strip().lower()
 
 
 def _plain(path: str) -> str:
