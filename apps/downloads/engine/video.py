@@ -19,6 +19,9 @@ EXECUTABLE = frozenset(
         *(".exe", ".gadget", ".hta", ".inf", ".jar", ".js", ".jse", ".lnk", ".msc", ".msi", ".msp", ".mst", ".pif"),
         *(".pkg", ".ps1", ".psm1", ".py", ".reg", ".rpm", ".run", ".scf", ".scr", ".sh", ".sys", ".url", ".vb"),
         *(".vbe", ".vbs", ".ws", ".wsc", ".wsf", ".wsh", ".xll"),
+        # What asks once at most: packages of programs, shortcuts to them, disks and machines that hold some.
+        *(".appinstaller", ".application", ".appref-ms", ".appx", ".appxbundle", ".command", ".jnlp", ".library-ms"),
+        *(".msix", ".msixbundle", ".settingcontent-ms", ".vhd", ".vhdx", ".website", ".wsb"),
     }
 )
 ARCHIVE = frozenset(
@@ -49,7 +52,7 @@ _SAMPLE = re.compile(r"(?:^|[\W_])sample(?:$|[\W_])", re.IGNORECASE)
 
 def is_executable(file: TorrentFile) -> bool:
     """By the last extension, as systems do: "Film.mkv.exe" is a program, and so is "Film.mkv .scr "."""
-    return ending(file.path) in EXECUTABLE
+    return ending(file.path) in EXECUTABLE or PurePosixPath(_plain(file.path)).name.strip().lower() in EXECUTABLE
 
 
 def is_archive(file: TorrentFile) -> bool:
