@@ -174,10 +174,11 @@ def releases_of(
     total = found.values("torrent_id").distinct().count()
     if not total:
         media_services.get(media_id)
-    rows = blocks.mark(rows).annotate(points=Case(When(blocked_by__isnull=True, then="score")))
-    window = rows.order_by(F("points").desc(nulls_last=True), *_BEST_FIRST[1:]).values(*_FIELDS, "blocked_by")[
-        page.rows
-    ]
+    order = (F("points").desc(nulls_last=True), *_BEST_FIRST[1:])
+    points = Case(When(blocked_by__isnull=True, then="score"))
+    of_page = blocks.mark(rows).annotate(points=points).order_by(*order).values("pk")[page.rows]
+    told_of = blocks.mark(Candidate.objects.filter(pk__in=of_page)).annotate(points=points).order_by(*order)
+    window = told_of.values(*_FIELDS, "blocked_by")
     return listing([blocks.refuse(release_json(row), row["blocked_by"]) for row in window], total, page)
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from apps.downloads.following import judging
-from apps.downloads.following.wanted import FOLLOWED
+from apps.downloads.following.wanted import FOLLOWED, OF_FOLLOWED
 from apps.downloads.releases.formats import Subject
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.parse import parse
@@ -39,7 +39,7 @@ ORDER BY d.completed_at DESC NULLS LAST, d.id DESC LIMIT %(most)s
 """  # noqa: S608 - constants
 
 
-_HELD = _held_by("d.user_id = %(user_id)s")
+_HELD = _held_by(OF_FOLLOWED)
 _HELD_OF = _held_by("d.media_id = ANY(%(media_ids)s)")
 
 
