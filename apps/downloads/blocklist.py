@@ -136,7 +136,9 @@ def remove(user_id: int, blocked_id: int) -> None:
     if entry.user_id != user_id:
         raise forbidden()
     with transaction.atomic():
-        entry.delete()
+        # Unless an admin has made it everybody's since the look.
+        if not Blocked.objects.filter(pk=blocked_id, user_id=user_id).delete()[0]:
+            raise not_found("This entry of the blocklist")
         _note("blocklist.removed", str(entry), user_id, media_id=entry.media_id)
 
 

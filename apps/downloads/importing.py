@@ -29,6 +29,8 @@ from apps.media.models import Kind, Media
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, SokoulError
 
+HIGHEST = 9999  # number of a season or an episode, as everywhere
+LONGEST_PATH = 1000
 SURE = 80  # percent of confidence from which on a file is imported
 
 
@@ -74,8 +76,18 @@ def videos_in(folder: Path) -> list[Path]:
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         paths = [Path(parent, name) for name in sorted(files) if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in video.VIDEO and not path.is_symlink()]
+        found += [path for path in paths if path.suffix.lower() in video.VIDEO and _is_plain(path)]
     return found
+
+
+def _is_plain(path: Path) -> bool:
+    """A file of its own: of a link nobody knows what it is tomorrow, and reading a pipe waits for ever."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _printable(path: Path) -> str:
+    """As it can be shown: names on disk may be no UTF-8, and hold what a terminal obeys."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in str(path))
 
 
 def run(user: User, folder: Path, *, dry_run: bool = False) -> Iterator[Result]:
@@ -101,8 +113,9 @@ def run(user: User, folder: Path, *, dry_run: bool = False) -> Iterator[Result]:
 
 
 def _one(user: User, folder: Path, path: Path, best: Any, *, dry_run: bool) -> Result:
-    result = Result(str(path.relative_to(folder)))
+    result = Result(_printable(path.relative_to(folder)))
     try:
+        _check_name(path)
         guess = read(PurePosixPath(path.relative_to(folder.parent)))
         media_id, confidence = best(guess.kind, guess.title, guess.year)
         media = Media.objects.get(pk=media_id)
@@ -122,6 +135,15 @@ def _one(user: User, folder: Path, path: Path, best: Any, *, dry_run: bool) -> R
         return replace(result, outcome=Outcome.LEFT, reason=reason)
 
 
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise PermanentError("Its name, or that of a folder above it, is no UTF-8.", code="no_utf8") from None
+    if len(str(path)) > LONGEST_PATH:
+        raise PermanentError(f"Its path has more than {LONGEST_PATH:,} characters.", code="long_path")
+
+
 def read(path: PurePosixPath) -> Guess:
     """Of a path below the folder, that folder's own name first. Raises PermanentError for what is no film and no episode."""
     file = TorrentFile(0, str(path), 0)
@@ -137,6 +159,8 @@ def read(path: PurePosixPath) -> Guess:
         return Guess(Kind.MOVIE, title, found.get("year"), None, ())
     if len(season) != 1 or not numbers:
         raise PermanentError("Its name says neither a season with an episode nor that it is a film.", code="no_number")
+    if max(season[0], *numbers) > HIGHEST:
+        raise PermanentError(f"No season or episode has a number above {HIGHEST}.", code="no_number")
     return Guess(Kind.TV, title, found.get("year"), season[0], tuple(numbers))
 
 
@@ -216,7 +240,7 @@ def _placed(path: Path, wanted: PurePosixPath) -> tuple[PurePosixPath, bool]:
     if (ENV.library / wanted).exists() and (ENV.library / wanted).samefile(path):
         return wanted, True
     placed, linked = placing.place(path, wanted)
-    around = [(str(file), file.stat().st_size) for file in sidecars.beside(path)]
+    around = [(str(file), file.stat().st_size) for file in sidecars.beside(path) if _is_plain(file)]
     for one in sidecars.of([str(path)], around, ENV.library_extras).get(str(path), []):
         placing.place(Path(one.path), placed.with_name(f"{placed.stem}{one.ending}"))
     return placed, linked

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from apps.downloads.engine.video import ending
 from apps.downloads.releases.parse import parse
 from apps.media.models import Kind, Media
 from sokoul.env import ENV
@@ -38,21 +39,21 @@ def name(media: Media, facts: Facts, *, movie: str = "", episode: str = "", part
     if media.kind == Kind.MOVIE:
         found = template_of("movie", movie or ENV.naming_movie).render(values)
         stem = f"{found.name} - part {part}" if part else found.name
-        return found.with_name(f"{stem}{path.suffix.lower()}")
+        return found.with_name(f"{stem}{ending(facts.path)}")
     template = template_of("episode", episode or ENV.naming_episode)
     season, episodes = _numbers(facts)
     if season is None or not episodes:
         folder = template.render({**values, "season": 0, "episode": (0,)}).parts[:-1]
         home = PurePosixPath(*folder[: _folders_of_series(template)])
-        return home / "Extras" / f"{clean(path.stem)}{path.suffix.lower()}"
+        return home / "Extras" / f"{clean(path.stem)}{ending(facts.path)}"
     found = template.render({**values, "season": season, "episode": episodes})
-    return found.with_name(f"{found.name}{path.suffix.lower()}")
+    return found.with_name(f"{found.name}{ending(facts.path)}")
 
 
 def of_extra(film: PurePosixPath, path: str) -> PurePosixPath:
     """Of a trailer or the like, in a folder beside its film."""
     pure = PurePosixPath(path)
-    return film.parent / "extras" / f"{clean(pure.stem)}{pure.suffix.lower()}"
+    return film.parent / "extras" / f"{clean(pure.stem)}{ending(path)}"
 
 
 def _folders_of_series(template: Template) -> int:

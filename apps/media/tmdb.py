@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
@@ -25,6 +26,7 @@ TITLE_CHARS = 500
 _CODES = {"xx": "", "cn": "zh"}
 APPENDED = 20  # parts of one answer (developer.themoviedb.org/docs/append-to-response)
 MAX_SEASONS = 200
+MAX_EPISODES = 30_000  # of one series: the longest there are have 20,000, and rows count them in 15 bits
 
 
 def _text(value: object) -> object:
@@ -313,7 +315,7 @@ def series(tmdb_id: int) -> tuple[Series, list[Episode]] | None:
         return None
     found = _parsed(Series, response)
     numbers = sorted({season.season_number for season in found.seasons})
-    return found, list(_episodes(tmdb_id, numbers[:MAX_SEASONS]))
+    return found, list(islice(_episodes(tmdb_id, numbers[:MAX_SEASONS]), MAX_EPISODES))
 
 
 def _episodes(tmdb_id: int, seasons: list[int]) -> Iterator[Episode]:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.accounts.models import AuditEntry, User
@@ -14,7 +16,18 @@ from apps.downloads import services, tasks
 from apps.downloads.following import retention, rss, seeking, taking, wanted
 from apps.downloads.following.models import Declined, Follow, Seek
 from apps.downloads.following.wanted import Unit
-from apps.downloads.models import STATUS_OF, Candidate, Download, Indexer, LibraryFile, Phase, Torrent
+from apps.downloads.indexers import Offer
+from apps.downloads.models import (
+    STATUS_OF,
+    Candidate,
+    Download,
+    Indexer,
+    LibraryFile,
+    Phase,
+    QualityProfile,
+    TitleProfile,
+    Torrent,
+)
 from apps.feed.models import Event
 from apps.jobs import registry
 from apps.jobs.models import Job
@@ -366,6 +379,40 @@ def test_what_is_new_is_taken_at_once_and_once(providers: Demo, alice: User) -> 
     again = rss.read()
     assert not Candidate.objects.exists(), "what nobody wants is not judged"
     assert (again["started"], again["wanted"], Download.objects.count()) == (0, 0, 1)
+
+
+def offers_of(*names: str) -> list[Offer]:
+    """As an indexer has just told them."""
+    hashes = [f"{number:040x}" for number in range(1, len(names) + 1)]
+    return [
+        Offer(
+            title=name, indexer="one", guid=hash_, info_hash_v1=hash_, info_hash_v2=None, magnet=f"magnet:?xt=urn:btih:{hash_}",
+            download_url="", size=10**8, seeders=9, peers=9, published_at=None, page_url="",
+        )
+        for name, hash_ in zip(names, hashes, strict=True)
+    ]  # fmt: skip
+
+
+def test_a_flood_of_releases_of_one_title_asks_about_it_once(alice: User) -> None:
+    follow(alice, film(), "film")
+    counts = []
+    for number in (2, 100):
+        names = [f"Film 1 2021 480p CAM-{index}" for index in range(number)]
+        with CaptureQueriesContext(connection) as queries:
+            rss._taken(offers_of(*names))
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_a_title_whose_profile_cannot_be_read_keeps_no_other_title_waiting(alice: User) -> None:
+    broken, well = film(number=1), film(number=2)
+    for media in (broken, well):
+        follow(alice, media, "film")
+    unreadable = QualityProfile.objects.create(name="Of a newer version", settings={"nobody": "knows"})
+    TitleProfile.objects.create(media=broken, profile=unreadable)
+    taken = rss._taken(offers_of("Film.1.2021.1080p.BluRay.x264-A", "Film.2.2021.1080p.BluRay.x264-A"))
+    assert taken["started"] == 1
+    assert Download.objects.get().media == well
 
 
 def test_what_is_new_is_looked_at_once_in_its_time_and_only_for_somebody(alice: User) -> None:

@@ -164,6 +164,19 @@ def test_the_feed_is_a_calendar_of_rfc_5545(api: Clients, alice: User) -> None:
     assert (moved["uid"], moved.decoded("dtstart")) == (event["uid"], TODAY + timedelta(days=1))
 
 
+def test_no_title_begins_a_line_of_the_feed(api: Clients, alice: User) -> None:
+    media = make_media("Lamp\rBEGIN:VALARM\x0bX\x85Y\u2028Z \U0001f468\u200d\U0001f469", kind="tv")
+    follow(alice, media, "all")
+    text = "One\r\nTwo\x0cEND:VEVENT"
+    Episode.objects.create(media=media, season=1, number=2, air_date=TODAY, title=text, overview=text, tmdb_id=1)
+    raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content
+    whole = raw.replace(b"\r\n ", b"").decode()
+    assert whole.splitlines() == whole.removesuffix("\r\n").split("\r\n"), "whatever is taken for the end of a line"
+    (event,) = icalendar.Calendar.from_ical(raw).walk("VEVENT")
+    assert str(event["summary"]).startswith("Lamp BEGIN:VALARM X Y Z \U0001f468\u200d\U0001f469 · S01E02")
+    assert str(event["description"]) == "One\nTwo END:VEVENT"
+
+
 def test_only_the_newest_address_leads_anywhere(api: Clients, alice: User, mallory: User) -> None:
     def path() -> str:
         return "/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]

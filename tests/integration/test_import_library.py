@@ -1,6 +1,7 @@
 """Files that lie on disk already come into somebody's library: recognised, linked, once, and nothing of theirs is touched."""
 
 import json
+import os
 from collections import Counter
 from io import StringIO
 from pathlib import Path
@@ -95,6 +96,27 @@ def test_another_file_of_a_title_and_one_that_is_no_film_are_left(providers: Dem
         ("left alone", "Another file of this title is in the library already."),
         ("left alone", "It holds no video that can be played."),
     ]
+
+
+def test_pipes_links_and_odd_names_are_left_alone(providers: Demo, alice: User, shelf: Path, tmp_path: Path) -> None:
+    film = make_clip(shelf / FILM)
+    (tmp_path / "secret").write_text("not yours")
+    film.with_suffix(".en.srt").symlink_to(tmp_path / "secret")
+    os.mkfifo(shelf / "The Last Night Tram (2015).mkv")
+    (shelf / "The Tiny Planet Club - S99999E01.mkv").write_bytes(b"no film")
+    (shelf / os.fsdecode(b"The Last Night Tram \xff (2015).mp4")).write_bytes(b"no film")
+    (shelf / "The Last\x1b[2J Night Tram (2015).mp4").write_bytes(b"no film")
+    found = run(alice, shelf)
+    assert found.pop(film.name)["outcome"] == "imported"
+    assert not [path for path in ENV.library.rglob("*") if path.suffix == ".srt"]
+    assert {name: row["outcome"] for name, row in found.items()} == dict.fromkeys(
+        (
+            "The Last Night Tram \ufffd (2015).mp4",
+            "The Last\ufffd[2J Night Tram (2015).mp4",
+            "The Tiny Planet Club - S99999E01.mkv",
+        ),
+        "left alone",
+    )
 
 
 def test_a_crash_between_the_file_and_its_row_leaves_nothing_twice(providers: Demo, alice: User, shelf: Path) -> None:

@@ -112,6 +112,14 @@ def test_odd_days_and_numbers() -> None:
     assert tmdb._episode({"id": 1, "season_number": -1, "episode_number": 1}) is None
 
 
+def test_a_series_of_more_episodes_than_rows_can_count_is_cut(providers: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tmdb.MAX_EPISODES < 2**15, "what `absolute` holds"
+    monkeypatch.setattr(tmdb, "MAX_EPISODES", 3)
+    cats = found("harbour cats")
+    episodes.refresh(cats.pk)
+    assert list(Episode.objects.filter(media=cats).values_list("absolute", flat=True)) == [1, 2, 3]
+
+
 def test_looking_at_a_series_reads_its_seasons(providers: Demo) -> None:
     registry.load()
     cats = found("harbour cats")

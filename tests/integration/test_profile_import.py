@@ -182,3 +182,38 @@ def test_releases_are_judged_by_a_profile_from_rows_that_is_as_large_as_the_full
     releases = [Torrent(title=f"Lamp.2019.1080p.WEB-DL.{n}.x264-{words[n % 64]}", **sizes) for n in range(64)]
     decisions = [deciding.decide(lamp, release, rules) for release in releases]
     assert all(any(reason.code == "format" for reason in decision.reasons) for decision in decisions)
+
+
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"extra": 10**30},
+        {"extra": nested(400)},
+        {"extra": "\ud800"},
+        {"name": " "},
+        {"specifications": [{"implementation": "SizeSpecification", "fields": {"min": 0, "max": float("inf")}}]},
+    ],
+)
+def test_what_no_row_can_hold_is_refused_and_not_a_crash(more: dict[str, Any]) -> None:
+    [outcome] = take(a_format(**more))
+    assert (outcome.result, outcome.code) == ("refused", "malformed")
+    assert not CustomFormat.objects.exists()
+
+
+def test_a_file_nested_too_deeply_is_refused() -> None:
+    content = json.dumps(a_format(extra=nested(400))).encode()
+    assert [one.code for one in imports.take([Source("radarr.json", content)], None)] == ["malformed"]
+
+
+def test_a_set_of_scores_with_an_endless_name_is_refused() -> None:
+    assert [one.code for one in take(a_profile(wants=(), trash_score_set="s" * 101))] == ["malformed"]
+
+
+def test_names_that_only_the_database_takes_for_the_same_are_refused() -> None:
+    take(a_format("kelvin"))
+    [outcome] = take(a_format("\u212aelvin"))  # the sign of kelvin, whose small letter is k
+    assert (outcome.result, outcome.code) == ("refused", "name_taken")

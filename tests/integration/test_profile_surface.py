@@ -201,6 +201,7 @@ def test_a_profile_is_made_and_edited_by_a_form(dashboard: Client, admin: User) 
         ({"name": "Taken"}, "name", "A quality profile is called “Taken” already."),
         ({"min_seeders": "-1"}, "min_seeders", "Ensure this value is greater than or equal to 0."),
         ({"format": ["1"], "score_1": "many"}, None, "“Codec”: points are a whole number."),
+        ({"preferred_words": "imax: -+5"}, "preferred_words", "“imax: -+5”: points are a whole number."),
     ],
 )
 def test_a_fault_is_told_at_its_field_and_nothing_is_saved(

@@ -280,3 +280,20 @@ def test_the_trail_says_what_was_changed(admin: User, lamp: Media) -> None:
         "profile.created", "profile.changed", "profile.default_changed", "profile.title_changed", "profile.deleted"
     ]  # fmt: skip
     assert (entries[1].details["before"], entries[1].details["after"]) == ({"min_seeders": 1}, {"min_seeders": 4})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"minimum_format_score": 10**12},
+        {"cutoff_format_score": -(10**10)},
+        {"preferred_words": {"x": 10**30}},
+        {"min_seeders": 10**30},
+        {"max_mb_per_minute": float("inf")},
+        {"blocked_words": ["\ud800"]},
+    ],
+)
+def test_numbers_and_texts_that_no_answer_can_say_are_refused(settings: dict[str, Any], admin: User) -> None:
+    with pytest.raises(PermanentError) as refused:
+        services.create(asked(**settings), admin)
+    assert refused.value.status == 400

@@ -610,3 +610,23 @@ def test_a_code_is_a_phrase_in_both_languages() -> None:
     assert faults.of(PermanentError("x", code="no_video")) == Fault("no_video", "x")
     assert faults.of(PermanentError("x", code="quota")) is None
     assert faults.phrase("unheard_of") == "unheard_of"
+
+
+def test_an_entry_that_has_just_become_everybodys_is_not_taken_off_by_one(
+    alice: User, admin: User, media: Media
+) -> None:
+    entry = block(alice, media, release(media))
+
+    raced = []
+
+    def widened(execute: Callable[..., Any], *call: Any) -> Any:
+        """An admin does it between the look and the deleting."""
+        found = execute(*call)
+        if not raced:
+            raced.append(True)
+            Blocked.objects.update(user=None)
+        return found
+
+    with connection.execute_wrapper(widened), pytest.raises(PermanentError):
+        blocklist.remove(alice.pk, entry.pk)
+    assert Blocked.objects.filter(pk=entry.pk, user=None).exists()

@@ -1,5 +1,7 @@
 """Indexers' answers read, keys kept out, pages counted, questions asked in the feed's own words."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from apps.downloads.indexers import caps, offer, pauses, prowlarr, refusals, torznab, xml
@@ -40,7 +42,7 @@ def test_an_item_of_a_feed() -> None:
     found = torznab._offer(FEED, root.findall("channel/item")[0])
     assert found is not None
     assert found.published_at is not None
-    assert found.published_at.isoformat() == "2015-03-14T17:10:42-04:00"
+    assert found.published_at.isoformat() == "2015-03-14T21:10:42+00:00"
     assert (found.title, found.indexer, found.size, found.seeders, found.peers) == (
         "The.Film.2010.1080p", "Feed", 123, 5, 9,
     )  # fmt: skip
@@ -327,3 +329,29 @@ def test_prowlarrs_indexers_have_names_of_their_own(monkeypatch: pytest.MonkeyPa
     assert prowlarr._name(entry, set()) == "Feed (Prowlarr 7)"
     assert prowlarr._name(prowlarr._Indexer(id=8, name="Other"), {"Other"}) == "Other (Prowlarr 8)"
     assert prowlarr._name(prowlarr._Indexer(id=9, name="Other"), set()) == "Other"
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("Sat, 14 Mar 2015 17:10:42 -0400", "2015-03-14 21:10:42+00:00"),
+        ("Sat, 14 Mar 2015 17:10:42 +2359", "2015-03-13 17:11:42+00:00"),  # PostgreSQL knows no such zone
+        ("Fri, 31 Dec 9999 23:59:59 -1200", None),  # a year that PostgreSQL keeps and Python cannot read
+        ("Fri, 31 Dec 9999 23:59:59 +0000", None),
+        ("soon", None),
+    ],
+)
+def test_a_day_of_publication_is_one_that_can_be_kept_and_read(told: str, kept: str | None) -> None:
+    item = xml.parse(ITEM.replace("Sat, 14 Mar 2015 17:10:42 -0400", told).encode()).find("channel/item")
+    assert item is not None
+    found = torznab._offer(FEED, item)
+    assert found is not None
+    assert found.published_at == (datetime.fromisoformat(kept) if kept else None)
+    assert found.published_at is None or found.published_at.tzinfo is UTC
+
+
+def test_capabilities_without_end_are_cut() -> None:
+    modes = ((f"mode{number}", ["q", "x" * 1000, *map(str, range(1000))]) for number in range(1000))
+    found = caps.made(100, modes, range(200_000))
+    assert len(str(found.to_json())) < 30_000
+    assert found.parameters("mode0") > {"q"}

@@ -1,12 +1,13 @@
 """Names in the library: templates, what they refuse, and that no title leads out of it."""
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.downloads.naming import Facts, name, names
+from apps.downloads.naming import Facts, name, names, of_extra
 from apps.downloads.sidecars import is_extra, of
 from apps.media.models import Media
 from sokoul.env import parse
@@ -174,3 +175,12 @@ def test_what_is_not_wanted_or_no_subtitle_stays() -> None:
 def test_extras_are_known_by_their_folder_or_name() -> None:
     paths = ["R/Behind.the.Scenes/one.mkv", "R/film-trailer.mkv", "Extras/film.mkv", "R/Trailer Park.mkv"]
     assert [path for path in paths if is_extra(path)] == paths[:2]
+
+
+@pytest.mark.parametrize(
+    "path", ["R/film.mkv ", "R/film.MKV...", "R/film.mkv\u200b", "R/film.m" + "\u200b" * 80 + "kv"]
+)
+def test_a_file_is_filed_with_the_ending_that_makes_it_a_film(path: str) -> None:
+    assert name(film(), facts(path), movie=MOVIE).name == "The Film (2021) - 1080p.mkv"
+    assert name(series(), facts(path), episode=EPISODE).suffix == ".mkv"
+    assert of_extra(PurePosixPath("F/F.mkv"), path).suffix == ".mkv"

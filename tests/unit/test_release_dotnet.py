@@ -178,6 +178,16 @@ def test_a_pattern_gone_astray_stops_nothing_else() -> None:
     assert found(r"(?:x+x+)+y", "xxxy") is True
 
 
+def test_one_odd_name_switches_no_pattern_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    pattern = Pattern(r"(?:x+x+)+y")
+    assert [pattern.found("x" * 200), pattern.found("xxxy")] == [None, True]
+    for _ in range(4):
+        pattern.found("x" * 200)
+    assert pattern.found("xxxy") is None, "it rests"
+    monkeypatch.setattr(time, "monotonic", lambda: pattern._rests_until)
+    assert pattern.found("xxxy") is True
+
+
 @pytest.mark.parametrize(
     ("pattern", "ways"),
     [

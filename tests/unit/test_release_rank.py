@@ -318,3 +318,9 @@ def test_corrections_can_be_left_to_formats() -> None:
 def test_tiers_that_mean_nothing_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Profile.model_validate(settings)
+
+
+def test_a_word_of_separators_is_searched_for_in_no_time() -> None:
+    name = f"Lamp.2019.1080p.{'-' * 500}.x264"
+    assert refused(judge(name, blocked_words=("- " * 30 + "+",))) == []
+    assert refused(judge("Lamp.2019.1080p.BluRay.DTS-HD.x264", blocked_words=("- DTS-HD -",))) == ["blocked_word"]

@@ -19,6 +19,9 @@ EXECUTABLE = frozenset(
         *(".exe", ".gadget", ".hta", ".inf", ".jar", ".js", ".jse", ".lnk", ".msc", ".msi", ".msp", ".mst", ".pif"),
         *(".pkg", ".ps1", ".psm1", ".py", ".reg", ".rpm", ".run", ".scf", ".scr", ".sh", ".sys", ".url", ".vb"),
         *(".vbe", ".vbs", ".ws", ".wsc", ".wsf", ".wsh", ".xll"),
+        # What asks once at most: packages of programs, shortcuts to them, disks and machines that hold some.
+        *(".appinstaller", ".application", ".appref-ms", ".appx", ".appxbundle", ".command", ".jnlp", ".library-ms"),
+        *(".msix", ".msixbundle", ".settingcontent-ms", ".vhd", ".vhdx", ".website", ".wsb"),
     }
 )
 ARCHIVE = frozenset(
@@ -49,17 +52,17 @@ _SAMPLE = re.compile(r"(?:^|[\W_])sample(?:$|[\W_])", re.IGNORECASE)
 
 def is_executable(file: TorrentFile) -> bool:
     """By the last extension, as systems do: "Film.mkv.exe" is a program, and so is "Film.mkv .scr "."""
-    return _extension(file) in EXECUTABLE
+    return ending(file.path) in EXECUTABLE or PurePosixPath(_plain(file.path)).name.strip().lower() in EXECUTABLE
 
 
 def is_archive(file: TorrentFile) -> bool:
     """A packed file, or one volume of a set of them."""
-    extension = _extension(file)
+    extension = ending(file.path)
     return extension in ARCHIVE or _VOLUME.fullmatch(extension) is not None
 
 
 def is_video(file: TorrentFile) -> bool:
-    return _extension(file) in VIDEO
+    return ending(file.path) in VIDEO
 
 
 def is_sample(file: TorrentFile) -> bool:
@@ -95,8 +98,9 @@ def _named_like_video(file: TorrentFile) -> bool:
     return any(suffix.strip().lower() in VIDEO for suffix in PurePosixPath(_plain(file.path)).suffixes[:-1])
 
 
-def _extension(file: TorrentFile) -> str:
-    return PurePosixPath(_plain(file.path)).suffix.strip().lower()
+def ending(path: str) -> str:
+    """The extension that a file has to whoever opens it, in small letters: what is filed is called by that alone."""
+    return PurePosixPath(_plain(path)).suffix.strip().lower()
 
 
 def _plain(path: str) -> str:

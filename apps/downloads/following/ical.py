@@ -1,5 +1,6 @@
 """The calendar for programs of calendars (RFC 5545)."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from sokoul.errors import PermanentError
 
 BEFORE, AFTER = timedelta(days=60), timedelta(days=300)
 REFRESH = timedelta(hours=6)
+_CONTROL = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 KINDS = {
     "cinema": gettext_lazy("in cinemas"),
     "digital": gettext_lazy("at home"),
@@ -49,12 +51,18 @@ def _event(entry: dict[str, Any]) -> icalendar.Event:
     event.add("dtstamp", (entry["read_at"] or datetime(day.year, day.month, day.day, tzinfo=UTC)).astimezone(UTC))
     event.add("dtstart", day)
     event.add("dtend", day + timedelta(days=1))
-    event.add("summary", summary(entry))
+    event.add("summary", _plain(summary(entry)))
     if entry["overview"]:
-        event.add("description", entry["overview"])
+        event.add("description", _plain(entry["overview"]))
     event.add("url", f"{ENV.address}/app/titles/{entry['media_id']}")
     event.add("transp", "TRANSPARENT")
     return event
+
+
+def _plain(text: str) -> str:
+    """TMDB is written by strangers. A text has no control characters here (RFC 5545, 3.3.11), and what some programs take for
+    the end of a line begins none."""
+    return _CONTROL.sub(" ", text.replace("\r\n", "\n"))
 
 
 def summary(entry: dict[str, Any]) -> str:

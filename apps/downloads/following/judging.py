@@ -10,6 +10,7 @@ from apps.downloads.profiles.deciding import Part
 from apps.downloads.profiles.holding import holding, of_titles
 from apps.downloads.releases import match
 from apps.downloads.releases.formats import Subject
+from apps.downloads.releases.match import Wanted
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile
@@ -17,9 +18,14 @@ from apps.downloads.releases.upgrade import upgrade
 from apps.media.models import Media
 
 
-def is_of(media: Media, release: ReleaseName) -> bool:
-    """Whether it is of the title, whatever season or episode."""
-    return not match.mismatches(deciding.wanted(Part(media, None, None)), release)
+def wanted(media: Media) -> Wanted:
+    """The title, whatever season or episode. A statement or two: ask once for all releases."""
+    return deciding.wanted(Part(media, None, None))
+
+
+def is_of(asked: Wanted, release: ReleaseName) -> bool:
+    """Whether it is of the title."""
+    return not match.mismatches(asked, release)
 
 
 def decide(media: Media, unit: Unit, torrents: list[Torrent]) -> None:

@@ -3,6 +3,7 @@
 import uuid
 from collections import defaultdict
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -54,18 +55,22 @@ def read() -> dict[str, Any]:
 
 def _taken(offers: list[Offer]) -> dict[str, Any]:
     medias = {media.pk: media for media in Media.objects.filter(follows__isnull=False).distinct()}
-    found = _found(offers, medias)
-    held = _held(offered.keep(found), medias) if found else {}
+    followed = _Followed(medias)
+    found = [offer for offer in offers if followed.of(parse(offer.title))]
+    held = _held(offered.keep(found), followed) if found else {}
     media_ids = {unit.media_id for unit in held}
     wishes, there = wanted.units_of(media_ids), bettering.held_of(media_ids)
     total, better = Taken(), 0
     units = sorted((unit for unit in held if unit in wishes or unit in there), key=_order)
     for unit in units:
-        judging.decide(medias[unit.media_id], unit, held[unit])
-        taken = take(unit)
-        total.started += taken.started
-        total.refused += taken.refused
-        better += bettering.take(unit, there.get(unit, []))
+        try:
+            judging.decide(medias[unit.media_id], unit, held[unit])
+            taken = take(unit)
+            total.started += taken.started
+            total.refused += taken.refused
+            better += bettering.take(unit, there.get(unit, []))
+        except SokoulError as error:  # as of a profile that cannot be read: other titles go on
+            log.error("what is new of a title could not be taken", media_id=unit.media_id, reason=error.message)
     return {"wanted": sum(unit in wishes for unit in units), **vars(total), "upgrades": better}
 
 
@@ -74,24 +79,24 @@ def _order(unit: Unit) -> tuple[int, int, int]:
     return (unit.media_id, unit.season or 0, -1 if unit.episode is None else unit.episode)
 
 
-def _found(offers: list[Offer], medias: dict[int, Media]) -> list[Offer]:
-    """Those that are of a title that somebody follows."""
-    titles = Titles(medias.values())
-    return [offer for offer in offers if _medias_of(parse(offer.title), titles, medias)]
+class _Followed:
+    """The titles that somebody follows. What is asked about one is asked once, however many releases claim to be of it."""
+
+    def __init__(self, medias: dict[int, Media]) -> None:
+        self._medias, self._titles, self._wanted = medias, Titles(medias.values()), cache(judging.wanted)
+
+    def of(self, release: ReleaseName) -> list[Media]:
+        """Those that the release is of."""
+        near = [self._medias[number] for number in sorted(self._titles.of(release))]
+        return [media for media in near if judging.is_of(self._wanted(media), release)]
 
 
-def _medias_of(release: ReleaseName, titles: Titles, medias: dict[int, Media]) -> list[Media]:
-    near = [medias[number] for number in sorted(titles.of(release))]
-    return [media for media in near if judging.is_of(media, release)]
-
-
-def _held(torrents: list[Torrent], medias: dict[int, Media]) -> dict[Unit, list[Torrent]]:
+def _held(torrents: list[Torrent], followed: _Followed) -> dict[Unit, list[Torrent]]:
     """What these releases hold of titles that somebody follows."""
-    titles = Titles(medias.values())
     held: dict[Unit, list[Torrent]] = defaultdict(list)
     for torrent in torrents:
         release = parse(torrent.title)
-        for media in _medias_of(release, titles, medias):
+        for media in followed.of(release):
             for unit in _units(media, release):
                 held[unit].append(torrent)
     return held

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 LIMIT = 100
+# What is kept of an indexer that tells without end; real ones have some hundred categories and a few words.
+MOST_CATEGORIES, MOST_MODES, MOST_WORDS, LONGEST_WORD = 2_000, 20, 50, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,16 @@ class Caps:
 
 def made(limit: int, modes: Iterable[tuple[str, Iterable[str]]], categories: Iterable[int]) -> Caps:
     """Of what an indexer told; the least that any can where it does not say."""
-    told = tuple((mode, frozenset(name.strip().lower() for name in names if name.strip())) for mode, names in modes)
-    kept = tuple(sorted({number for number in categories if number > 0}))
+    told = tuple((mode[:LONGEST_WORD], _words(names)) for mode, names in islice(modes, MOST_MODES))
+    kept = tuple(sorted({number for number in categories if number > 0}))[:MOST_CATEGORIES]
     return Caps(
         min(limit, LIMIT) if limit > 0 else LIMIT, tuple(pair for pair in told if pair[1]) or Caps().modes, kept
     )
+
+
+def _words(names: Iterable[str]) -> frozenset[str]:
+    words = (name.strip().lower() for name in names)
+    return frozenset(islice((word for word in words if word and len(word) <= LONGEST_WORD), MOST_WORDS))
 
 
 def read(kept: Any) -> Caps | None:

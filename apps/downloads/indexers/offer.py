@@ -3,7 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from apps.downloads.engine.metainfo import parse_magnet
@@ -13,6 +13,7 @@ KEY_MARK = "{apikey}"
 _V1 = re.compile(r"[0-9a-f]{40}")
 _V2 = re.compile(r"[0-9a-f]{64}")
 _MAX_TITLE = 1000
+FIRST_YEAR, LAST_YEAR = 1980, 2200
 _MAX_NUMBER = 2**31 - 1
 _MAX_SIZE = 2**60
 
@@ -106,9 +107,18 @@ def build(
         size=min(max(size, 0), _MAX_SIZE),
         seeders=min(max(seeders, 0), _MAX_NUMBER),
         peers=min(max(peers, seeders, 0), _MAX_NUMBER),
-        published_at=published_at,
+        published_at=_moment(published_at),
         page_url=strip_key(page_url, keys) if page_url.startswith(("http://", "https://")) else "",
     )
+
+
+def _moment(told: datetime | None) -> datetime | None:
+    """In UTC; None for what no release was published at: PostgreSQL refuses odd zones, and keeps years that nobody can read."""
+    try:
+        moment = told.astimezone(UTC) if told else None
+    except (OverflowError, ValueError):
+        return None
+    return moment if moment and FIRST_YEAR <= moment.year <= LAST_YEAR else None
 
 
 def _magnet(links: list[str]) -> tuple[str, str | None, str | None]:

@@ -1,6 +1,7 @@
 """A quality profile as a plain form: lists are written in lines, and each fault is told at its field."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -254,8 +255,7 @@ def _tier(number: int, line: str) -> dict[str, Any]:
 def _score(what: str, text: str, *, needed: bool = False) -> Any:
     if not text and not needed:
         return None
-    digits = text.removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 8 and int(digits) <= MOST_POINTS):
+    if not re.fullmatch(r"[-+]?[0-9]{1,7}", text) or abs(int(text)) > MOST_POINTS:
         raise forms.ValidationError(_("“%(what)s”: points are a whole number.") % {"what": what})
     return int(text)
 

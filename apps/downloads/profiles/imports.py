@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 import orjson
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
 from apps.accounts import audit
@@ -114,9 +114,23 @@ def _take_file(
             if changed:
                 audit.record("profile.imported", name, by, app=app, names=changed[:100], count=len(changed))
         return outcomes
-    except Refused as refusal:
-        known.clear()  # what this file brought was taken back
-        return [Outcome(name, name, "file", "refused", refusal.code, str(refusal))]
+    except IntegrityError:  # somebody was faster, or PostgreSQL knows two letters as one that Python does not
+        refusal = Refused("name_taken", "Something else has one of its names.")
+    except Refused as refused:
+        refusal = refused
+    known.clear()  # what this file brought was taken back
+    return [Outcome(name, name, "file", "refused", refusal.code, str(refusal))]
+
+
+def _storable(document: Any) -> Any:
+    """The document as the database keeps it. Refused is raised for what no JSON of PostgreSQL's can hold."""
+    try:
+        text = orjson.dumps(document)
+    except TypeError as error:  # nested too deeply, a number without end, half a character
+        raise Refused("malformed", f"It is no plain JSON: {error}.") from error
+    if b"\\u0000" in text:
+        raise Refused("malformed", "A text holds the character NUL.")
+    return orjson.loads(text)  # where Python read a number as infinite, it is null
 
 
 class _Taking:
@@ -128,9 +142,7 @@ class _Taking:
     def all(self, documents: list[Any]) -> Iterator[Outcome]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        for document in sorted(documents, key=lambda document: not _is_format(document)):
-            if b"\\u0000" in orjson.dumps(document):
-                raise Refused("malformed", "A text holds the character NUL.")
+        for document in sorted(map(_storable, documents), key=lambda document: not _is_format(document)):
             if _is_format(document):
                 yield self._format(document)
             elif isinstance(document, dict) and {"items", "cutoff"} <= document.keys():

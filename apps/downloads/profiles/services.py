@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -57,9 +58,18 @@ def wish(asked: Mapping[str, Any]) -> tuple[Wish, dict[str, Any]]:
     text = json.dumps(asked, default=str)
     if len(text) > MOST_TEXT:
         raise PermanentError(f"A profile has at most {MOST_TEXT:,} characters.", fields={"settings": ["too long"]})
-    if "\\u0000" in text:
-        raise PermanentError("No text may hold the character NUL.", fields={"settings": ["no NUL"]})
+    if "\\u0000" in text or not _is_whole(text):
+        raise PermanentError("No text may hold the character NUL or half a character.", fields={"settings": ["no NUL"]})
     return wanted.model_copy(update={"name": rules.name}), settings_of(rules)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether what this JSON says can be written as UTF-8: no half of a surrogate pair."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def rules_of(asked: Mapping[str, Any]) -> Profile:

@@ -9,6 +9,7 @@ The source of the rules: Microsoft, “Regular Expression Language - Quick Refer
 import logging
 import re
 import string
+import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -17,6 +18,7 @@ import regex
 MAX_LENGTH, MAX_DEPTH = 4_000, 50
 # Seconds of processor time for one search of a pattern that may go astray.
 PATIENCE = 0.05
+TRIES, REST = 5, 60.0  # so often it may take too long; then it rests for seconds
 # A pattern with no more ways than this to try at one place of a text cannot go astray, and is searched without a clock.
 _TAME = 2_000
 _ENDLESS = 10**9
@@ -82,19 +84,26 @@ class Pattern:
             raise Untranslatable("not_supported", 0, str(error)) from error
         self._search = compiled.search
         self._tame = ways <= _TAME
-        self.astray = False
+        self._late, self._rests_until, self._is_told = 0, 0.0, False
 
     def found(self, text: str) -> bool | None:
-        """Whether it is in the text. None when it took too long, now or once before: that is logged one time."""
+        """Whether it is in the text. None when it took too long, or has done so TRIES times lately; that is logged one time.
+
+        One odd name, or a busy moment of this machine, must not switch a format off for all names to come.
+        """
         if self._tame:
             return self._search(text) is not None
-        if self.astray:
-            return None
+        if self._late >= TRIES:
+            if time.monotonic() < self._rests_until:
+                return None
+            self._late = 0
         try:
             return self._search(text, timeout=PATIENCE) is not None
         except TimeoutError:
-            self.astray = True
-            log.warning("A regular expression takes too long and is used no more: %s", self.source)
+            self._late, self._rests_until = self._late + 1, time.monotonic() + REST
+            if not self._is_told:
+                log.warning("A regular expression takes too long: %s", self.source)
+            self._is_told = True
             return None
 
 

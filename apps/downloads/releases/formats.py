@@ -91,7 +91,7 @@ def release_type(name: ReleaseName) -> str:
 class _Condition(BaseModel):
     """What all conditions have. `holds` tells of a subject; None where it cannot be told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(default="", max_length=200)
     negate: bool = False

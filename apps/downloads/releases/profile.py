@@ -1,6 +1,7 @@
 """Quality profiles: what a person wants of a release besides being the right one."""
 
 from functools import cached_property
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -8,6 +9,7 @@ from apps.downloads.releases.formats import ScoredFormat
 from apps.downloads.releases.qualities import known
 
 MB = 1_000_000
+MOST_POINTS = 1_000_000_000  # far more than any rule needs, and sums of them are numbers that JSON can say
 
 
 class Tier(BaseModel):
@@ -30,6 +32,9 @@ class Tier(BaseModel):
         return names
 
 
+Points = Annotated[int, Field(ge=-MOST_POINTS, le=MOST_POINTS)]
+
+
 class Profile(BaseModel):
     """A quality profile. Ordered tuples name the best first; what they leave out is refused.
 
@@ -44,7 +49,7 @@ class Profile(BaseModel):
     corrected release of the same quality is better in itself; else only formats say so.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(default="Default", min_length=1, max_length=100)
     resolutions: tuple[str, ...] = ("1080p", "2160p", "720p", "576p", "540p", "480p", "360p")
@@ -53,7 +58,7 @@ class Profile(BaseModel):
     hdr_preferred: bool = False
     languages: tuple[str, ...] = ()
     language_required: bool = False
-    min_seeders: int = Field(default=1, ge=0)
+    min_seeders: int = Field(default=1, ge=0, le=MOST_POINTS)
     min_mb_per_minute: float = Field(default=0, ge=0)
     max_mb_per_minute: float = Field(default=400, gt=0)
     preferred_mb_per_minute: float = Field(default=60, gt=0)
@@ -63,14 +68,14 @@ class Profile(BaseModel):
     delay_minutes: int = Field(default=0, ge=0, le=525_600)
     blocked_words: tuple[str, ...] = ()
     required_words: tuple[str, ...] = ()
-    preferred_words: dict[str, int] = Field(default_factory=dict)
+    preferred_words: dict[str, Points] = Field(default_factory=dict)
     tiers: tuple[Tier, ...] = ()
     cutoff: str | None = None
     upgrades: bool = True
     formats: tuple[ScoredFormat, ...] = ()
-    minimum_format_score: int = 0
-    cutoff_format_score: int = 10_000
-    minimum_upgrade_score: int = Field(default=1, ge=0)
+    minimum_format_score: Points = 0
+    cutoff_format_score: Points = 10_000
+    minimum_upgrade_score: int = Field(default=1, ge=0, le=MOST_POINTS)
     prefer_propers: bool = True
 
     @model_validator(mode="after")

@@ -164,7 +164,9 @@ def _source_refusals(name: ReleaseName, profile: Profile) -> Iterable[Verdict]:
 @lru_cache(maxsize=1024)
 def _word(word: str) -> re.Pattern[str]:
     """Finds the word as a whole, in any case, whatever separates words in the name."""
-    spaced = r"[\W_]+".join(map(re.escape, word.split()))
+    # A part of nothing but separators could be found anywhere among others: searching for many would not end.
+    parts = [part for part in word.split() if re.search(r"[^\W_]", part)] or ["".join(word.split())]
+    spaced = r"[\W_]+".join(map(re.escape, parts))
     return re.compile(rf"(?<![^\W_]){spaced}(?![^\W_])", re.IGNORECASE)
 
 

@@ -76,6 +76,7 @@ def _as_mapping(fields: object) -> object:
     }
 
 
+Name = Annotated[StrictStr, Field(pattern=r"\S")]
 Points = Annotated[StrictInt, Field(ge=-MOST_POINTS, le=MOST_POINTS)]
 
 
@@ -94,7 +95,7 @@ class _Specification(_Document):
 class _Format(_Document):
     trash_id: str = ""
     trash_scores: dict[str, Points] = Field(default_factory=dict)
-    name: StrictStr
+    name: Name
     specifications: tuple[_Specification, ...]
 
 
@@ -106,8 +107,8 @@ class _Item(_Document):
 
 class _Profile(_Document):
     trash_id: str = ""
-    name: StrictStr
-    trash_score_set: str = DEFAULT_SET
+    name: Name
+    trash_score_set: str = Field(default=DEFAULT_SET, max_length=100)
     upgradeAllowed: bool = True
     cutoff: StrictStr
     minFormatScore: StrictInt = 0
