@@ -28,7 +28,7 @@ tools:
 		nft=nftables ip=iproute2 slowhttptest
 
 test: dev tools ## every test, on real servers and a real browser
-	@$(RUN) -m pytest -n 4
+	@$(RUN) -m pytest -n 4 --dist worksteal
 
 unit: dev ## the unit tests
 	@$(RUN) -m pytest tests/unit

@@ -118,6 +118,10 @@ class Statement:
     entries: str
     count: str
 
+    def __post_init__(self) -> None:
+        if "{window}" not in self.entries:
+            raise ValueError("A list needs its {window}: it would be the whole of it.")
+
     def rows(self, page: Page, **values: Any) -> dict[str, Any]:
         """The page, its entries as dictionaries."""
         with connection.cursor() as cursor:

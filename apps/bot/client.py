@@ -5,6 +5,7 @@ answers surfaces as Blocked, Refused (both permanent), or TransientError with wh
 """
 
 import asyncio
+import atexit
 import functools
 import logging
 import os
@@ -37,6 +38,7 @@ Rows = Sequence[Sequence[Button]]
 PATIENCE = 5.0  # seconds for one call, whatever Telegram does meanwhile
 LONG_POLL = 25  # seconds that one getUpdates waits for something to happen
 CONNECTIONS = 64
+LEAVING = 2.0  # seconds for the loop to end its turn
 DELAYS = (1.0, 2.0, 4.0)  # seconds before an answer is tried again
 LONGEST_WAIT = 60.0  # seconds: whoever is told to wait longer gets no answer
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
@@ -96,7 +98,14 @@ class _Client:
         self._requests: list[_Request] = []
         self._closing: set[asyncio.Task[None]] = set()
         sampler.watch(self.loop)
-        threading.Thread(target=self._serve, name="telegram", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, name="telegram", daemon=True)
+        self._thread.start()
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        """A thread that is within the loop while the interpreter is taken down may take the process along."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(LEAVING)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)

@@ -19,8 +19,9 @@ from sokoul.errors import PermanentError
 
 log = logs.logger(__name__)
 STAGING = ".staging"  # below the library: on its file system, and hidden from what else reads it
-COPIED = "library_copied"
-preferences.offer(COPIED, gettext_lazy("Files are copied into the library, for no hard link is possible (admins)"))
+preferences.offer(
+    "library_copied", gettext_lazy("Files are copied into the library, for no hard link is possible (admins)")
+)
 # What says that no link can be there, rather than that the disk is full or forbidden.
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -96,7 +97,7 @@ def _refuse_or_tell(error: OSError) -> None:
         )
     log.warning("copied, for a hard link is impossible here", error=error.strerror)
     alarms.tell_admins(
-        COPIED,
+        "library_copied",
         lambda: _(
             "Files are copied into the library and take their room twice: no hard link can be made from DOWNLOAD_DIR to "
             "LIBRARY_DIR. Put both on one file system, or set LINK_MODE."

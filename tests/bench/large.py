@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.db import connection, models
@@ -16,11 +16,16 @@ from django.db import connection, models
 from tests.bench import stack
 from tests.bench.report import Figure, at_most, percentile, progress, tell
 
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
 TITLES = int(os.environ.get("TITLES") or 100_000)
+FOLLOWED = TITLES // 200
 EACH = 10  # releases of a title; the first one has a hundredth of all
 SLICE = 50_000  # rows that a statement makes
 OFTEN = 20  # each question
 PAGES = (
+    "/app/wanted", "/app/calendar", "/app/followed",
     "/app/favourites", "/app/history", "/app/library", "/app/downloads", "/app/notifications", "/dashboard/",
     "/dashboard/media/media/", "/dashboard/downloads/torrent/", "/dashboard/downloads/candidate/",
     "/dashboard/downloads/download/", "/dashboard/jobs/job/", "/dashboard/accounts/auditentry/",
@@ -123,6 +128,7 @@ def fill() -> tuple[str, str, int]:
         worker="scout", kind="search", user=user, status="Completed", attempts=1, finished_at=now, published_at=now
     )
     multiply(job, TITLES, id="gen_random_uuid()", created_at=ago, request_id="'r' || n")
+    _follow(user, first)
     for _ in range(1_000):
         audit.record("auth.login", "admin", user)
     multiply(make_user("somebody"), 1_000, username="'person' || n", email="'p' || n || '@example.com'", created_at=ago)
@@ -130,6 +136,45 @@ def fill() -> tuple[str, str, int]:
     client.force_login(user)
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
     return families.start(user).access, cookie, first
+
+
+def _follow(user: "User", film: int) -> None:
+    """FOLLOWED series of 40 episodes, a hundredth of which have not been found yet, and as many films that are there."""
+    from django.utils import timezone
+
+    from apps.downloads.following.models import Follow
+    from apps.downloads.models import Blocked, Download
+    from apps.media.models import Episode, Media, Schedule
+
+    now, age = timezone.now(), "current_date - (n %% 4000)"
+    series = Media(tmdb_id=0, kind="tv", title="Series", genres=["Drama"], slug="series", year=2001, runtime=45)
+    multiply(series, FOLLOWED, tmdb_id="n", title="'Night Line ' || n", slug="'line-' || n")
+    row = Media.objects.filter(kind="tv").order_by("pk")[0].pk
+    number, season = "n %% 10 + 1", "n %% 40 / 10 + 1"
+    episode = Episode(media_id=row, season=1, number=1, tmdb_id=1, title="An episode", overview="o" * 200)
+    multiply(episode, FOLLOWED * 40, media_id=f"{row} + n / 40", season=season, number=number, air_date=age)
+    multiply(Schedule(media_id=row, read_at=now), FOLLOWED, media_id=f"{row} + n")
+    multiply(Schedule(media_id=film, read_at=now), FOLLOWED, media_id=f"{film} + n", available_on=age)
+    multiply(
+        Follow(user=user, media_id=row, what="all"),
+        FOLLOWED,
+        media_id=f"{row} + n",
+        created_at="now() - n * interval '1 hour'",
+    )
+    multiply(Follow(user=user, media_id=film, what="film"), FOLLOWED, media_id=f"{film} + n", created_at="now()")
+    there = Download(user=user, media_id=row, season=1, name="Line.S01", phase="done", status="Completed", progress=100)
+    whole = FOLLOWED * 4 * 99 // 100
+    multiply(
+        there,
+        whole,
+        media_id=f"{row} + n / 4",
+        season="n %% 4 + 1",
+        target="'s0' || n %% 4 + 1",
+        created_at="now()",
+        completed_at="now()",
+    )
+    blocked = Blocked(user=user, media_id=film, key="k", title="Tram.1080p", code="stalled", source="automatic")
+    multiply(blocked, FOLLOWED, media_id=f"{film} + n", key="'url:' || n", created_at="now()")
 
 
 def lists() -> list[str]:
@@ -201,8 +246,8 @@ def measure() -> Iterator[Figure]:
     with stack.listening(lambda port: stack.manage("serve", "--port", str(port))) as (port, _):
         asking = Asking(port, token, cookie)
         for template in [*lists(), *PAGES]:
-            path = template.replace("{media_id}", str(title)) + ("?query=tram" if template == "/search" else "")
-            if "{" in path or template in {"/search"}:  # /search is TMDB's list
+            path = template.replace("{media_id}", str(title))
+            if "{" in path or path == "/search":  # /search is TMDB's list
                 continue
             paths = addresses(asking, path)
             asking.worst(paths[:1])  # warm

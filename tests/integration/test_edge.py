@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from typing import Any
 
@@ -199,10 +199,14 @@ def _slow_clients_are_cut(edge: Edge) -> None:
 
 
 def test_overload_and_an_absent_web_are_said_with_a_time_to_come_back(another_edge: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as frozen:  # accepts, and never says a word
+    with ExitStack() as connections:
+        frozen = connections.enter_context(socket.create_server(("127.0.0.1", 0)))  # listens, and never says a word
         port = frozen.getsockname()[1]
         full = another_edge(f"127.0.0.1:{port}", AT_ONCE="1", QUEUE_SECONDS="1", RESPONSE_SECONDS="3")
         first = full.raw("GET /app/ HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+        frozen.settimeout(10)
+        while b"/app/" not in connections.enter_context(frozen.accept()[0]).recv(9):
+            pass  # the edge's own question whether anybody is there
         answer = full.get("/app/")
         assert (answer.status_code, answer.json()["type"]) == (503, "about:blank#busy")
         assert int(answer.headers["Retry-After"]) > 0

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
-from apps.downloads import quotas, rows
+from apps.downloads import rows
 from apps.media import services as media_services
 from apps.media.models import Media
 from sokoul.api import Page
@@ -66,8 +66,3 @@ def test_the_rows_of_a_page_far_down_are_found_in_an_index_alone(
     alice: User, listed: Callable[[int, Page], object], index: str
 ) -> None:
     assert f"Index Only Scan using {index}" in plans(lambda: listed(alice.pk, Page(90, 100)), "OFFSET")
-
-
-@pytest.mark.django_db
-def test_what_a_person_keeps_is_summed_up_in_an_index_alone(alice: User) -> None:
-    assert "Index Only Scan using downloads_kept" in plans(lambda: quotas.used([alice.pk], without=5))

@@ -49,7 +49,12 @@ def test_replacing_one_web_after_the_other_under_load_loses_nothing(
     another_web: Callable[..., Web], alice: User
 ) -> None:
     webs = [another_web(), another_web()]
-    edge = Edge(f"127.0.0.1:{webs[0].port}", WEB_2=f"127.0.0.1:{webs[1].port}", CONNECTIONS_PER_IP="1000")
+    edge = Edge(
+        f"127.0.0.1:{webs[0].port}",
+        WEB_2=f"127.0.0.1:{webs[1].port}",
+        CONNECTIONS_PER_IP="1000",
+        REQUESTS_PER_MINUTE="100000",
+    )
     token = token_of(alice)
     people = [Person(edge.url, token, make_media(f"Film {number}", number).pk) for number in range(1, 5)]
     try:

@@ -56,11 +56,11 @@ def held_of(media_ids: Iterable[int]) -> list[dict[str, Any]]:
 
 
 def unmet(user_id: int) -> list[dict[str, Any]]:
-    """Downloads of a person that a better release is looked for, newest first, with `quality`. One statement."""
+    """Downloads of a person that a better release is looked for, newest first, with `quality`. Three statements."""
     with connection.cursor() as cursor:
         cursor.execute(_HELD, {"user_id": user_id, "most": MOST})
         rows = _read(cursor)
-    profiles = {media_id: judging.profile_of(media_id) for media_id in {row["media_id"] for row in rows}}
+    profiles = judging.profiles_of({row["media_id"] for row in rows})
     return [{**_told(row), **facts} for row in rows if (facts := _short_of(row, profiles[row["media_id"]]))]
 
 

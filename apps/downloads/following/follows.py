@@ -129,8 +129,9 @@ def choices(media_id: int, kind: str) -> list[tuple[str, str]]:
 _LISTED = Statement(
     f"""SELECT f.id, f.media_id, f.what, f.season, f.created_at, f.searched_at, f.ended_at, f.keep_last, f.keep_days,
         row_to_json(t) AS media
-    FROM follows f JOIN LATERAL (SELECT {COLUMNS} FROM media m WHERE m.id = f.media_id) t ON true
-    WHERE f.user_id = %(user_id)s ORDER BY f.created_at DESC, f.id DESC""",  # noqa: S608 - constants
+    FROM (SELECT * FROM follows WHERE user_id = %(user_id)s ORDER BY created_at DESC, id DESC {{window}}) f
+    JOIN LATERAL (SELECT {COLUMNS} FROM media m WHERE m.id = f.media_id) t ON true
+    ORDER BY f.created_at DESC, f.id DESC""",  # noqa: S608 - constants
     "SELECT count(*) FROM follows WHERE user_id = %(user_id)s",
 )
 

@@ -1,11 +1,13 @@
 """What following asks of the search: whether a release is of a title, what is thought of it, and which one to take."""
 
+from collections.abc import Collection
+
 from apps.downloads import search
 from apps.downloads.following.wanted import Unit
 from apps.downloads.models import Torrent
 from apps.downloads.profiles import deciding
 from apps.downloads.profiles.deciding import Part
-from apps.downloads.profiles.holding import holding
+from apps.downloads.profiles.holding import holding, of_titles
 from apps.downloads.releases import match
 from apps.downloads.releases.formats import Subject
 from apps.downloads.releases.name import ReleaseName
@@ -30,12 +32,12 @@ def best(unit: Unit, user_id: int) -> Torrent | None:
     return search.best(unit.media_id, unit.season, unit.episode, user_id=user_id)
 
 
-def profile_of(media_id: int) -> Profile:
+def profiles_of(media_ids: Collection[int]) -> dict[int, Profile]:
     """By what it is judged whether something better than what is there is looked for."""
-    return holding(media_id).profile
+    return {media_id: held.profile for media_id, held in of_titles(media_ids).items()}
 
 
 def betters(media_id: int, current: str, size: int, release: Torrent) -> bool:
     """Whether a release is an upgrade of what is there, of that name and size in bytes."""
     there, new = Subject(parse(current), size), Subject(parse(release.title), release.size, frozenset(release.flags))
-    return upgrade(there, new, profile_of(media_id)) is None
+    return upgrade(there, new, holding(media_id).profile) is None

@@ -76,7 +76,7 @@ def wanted_by(whose: Whose) -> str:
 _LISTED = Statement(
     f"""SELECT w.media_id, w.season, w.episode, w.episode_title, w.since, k.searched_at, k.next_at, coalesce(k.tries, 0) AS tries,
         coalesce(k.waiting, false) AS waiting, row_to_json(t) AS media
-    FROM {wanted_by(MINE)} w
+    FROM (SELECT * FROM {wanted_by(MINE)} wanted ORDER BY since DESC, media_id, season, episode {{window}}) w
     JOIN LATERAL (SELECT {COLUMNS} FROM media m WHERE m.id = w.media_id) t ON true
     LEFT JOIN seeks k ON k.media_id = w.media_id
         AND k.season IS NOT DISTINCT FROM w.season AND k.episode IS NOT DISTINCT FROM w.episode

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
@@ -109,7 +110,8 @@ class Verdict:
 
     def to_json(self) -> dict[str, object]:
         """As it is stored; `told` reads it again."""
-        return {"code": self.code, "params": dict(self.params), "points": self.points}
+        params = {name: str(value) if isinstance(value, date) else value for name, value in self.params.items()}
+        return {"code": self.code, "params": params, "points": self.points}
 
 
 def _shown(value: object) -> object:

@@ -1,6 +1,7 @@
 """The one connection of a process: on an event loop in a thread of its own, made at first need and kept up for good."""
 
 import asyncio
+import atexit
 import functools
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -24,6 +25,7 @@ T = TypeVar("T")
 Answer = Callable[[bytes], Awaitable[bytes]]
 
 CONNECT_PATIENCE = 1.0  # seconds that a call waits for a connection that is not up
+LEAVING = 2.0  # seconds for the loop to end its turn
 ACK_PATIENCE = 2.0  # seconds for JetStream to answer
 DISK_PATIENCE = 10.0  # seconds for what makes, changes or empties streams: a busy disk takes its time
 
@@ -48,7 +50,14 @@ class _Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
         sampler.watch(self.loop)
-        threading.Thread(target=self._serve, name="broker", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, name="broker", daemon=True)
+        self._thread.start()
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        """A thread that is within the loop while the interpreter is taken down may take the process along."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(LEAVING)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
