@@ -1,5 +1,6 @@
 """The dashboard's lists of people and of the audit trail, and what every list of the dashboard shares."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,9 +13,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldBooleanWidget
 
@@ -27,6 +29,46 @@ from sokoul.templatetags.shown import quota, quota_of_bytes, size
 
 if admin.site.is_registered(Group):
     admin.site.unregister(Group)  # roles, not groups, say who may do what
+
+
+# What the lists call columns of the tables, by the column's name.
+COLUMNS: Mapping[str, Promise] = {
+    "media": pgettext_lazy("column", "title"),
+    "user": pgettext_lazy("column", "user"),
+    "phase": pgettext_lazy("column", "phase"),
+    "peers": pgettext_lazy("column", "peers"),
+    "reason": pgettext_lazy("column", "reason"),
+    "title": pgettext_lazy("column", "title"),
+    "indexer": pgettext_lazy("column", "indexer"),
+    "seeders": pgettext_lazy("column", "seeders"),
+    "seen_at": pgettext_lazy("column", "seen"),
+    "torrent": pgettext_lazy("column", "release"),
+    "profile": pgettext_lazy("column", "profile"),
+    "score": pgettext_lazy("column", "points"),
+    "name": pgettext_lazy("column", "name"),
+    "kind": pgettext_lazy("column", "kind"),
+    "priority": pgettext_lazy("column", "priority"),
+    "queries": pgettext_lazy("column", "queries"),
+    "failed_queries": pgettext_lazy("column", "failed queries"),
+    "releases": pgettext_lazy("column", "releases"),
+    "grabs": pgettext_lazy("column", "grabs"),
+    "last_error": pgettext_lazy("column", "last error"),
+    "year": pgettext_lazy("column", "year"),
+    "genres": pgettext_lazy("column", "genres"),
+    "updated_at": pgettext_lazy("column", "updated"),
+    "status": pgettext_lazy("column", "status"),
+    "attempts": pgettext_lazy("column", "attempts"),
+    "error": pgettext_lazy("column", "error"),
+    "source": pgettext_lazy("column", "source"),
+    "target": pgettext_lazy("column", "target"),
+    "created_at": pgettext_lazy("column", "since"),
+    "email": pgettext_lazy("column", "e-mail"),
+    "is_active": pgettext_lazy("column", "active"),
+    "actor": pgettext_lazy("column", "by"),
+    "language": pgettext_lazy("column", "language"),
+    "username": pgettext_lazy("column", "name"),
+    "role": pgettext_lazy("column", "role"),
+}
 
 
 class Listed(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
@@ -44,6 +86,8 @@ class Listed(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
         super().__init__(model, site)
         # Words of the dashboard, set here: in the model's Meta they would be a migration.
         model._meta.verbose_name, model._meta.verbose_name_plural = self.one, self.heading
+        for column in model._meta.fields:
+            column.verbose_name = COLUMNS.get(column.name, column.verbose_name)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -43,6 +43,11 @@ class Release:
         return {offer.key for offer in self.offers} | {hash_ for hash_ in (self.v1, self.v2) if hash_}
 
     @property
+    def alike(self) -> str:
+        """What it is known again by where no offer tells a hash: its title and exact size."""
+        return "" if self.v1 or self.v2 else next((name for offer in self.offers if (name := _alike(offer))), "")
+
+    @property
     def source(self) -> Offer:
         """The offer that it is fetched from: one with an address before one that only tells a hash, then of the indexer that an
         admin prefers, then one with a .torrent before one with a magnet, then the most seeders."""
@@ -58,6 +63,10 @@ def _hashes(offer: Offer) -> list[str]:
     return [hash_ for hash_ in (offer.info_hash_v1, offer.info_hash_v2) if hash_]
 
 
+def _alike(release: Offer | Torrent) -> str:
+    return f"{release.title.casefold()}\n{release.size}" if release.size else ""
+
+
 def merged(offers: Iterable[Offer]) -> list[Release]:
     """One entry a release: by info-hash, and by title and exact size where an offer does not tell its hash."""
     releases: list[Release] = []
@@ -65,7 +74,7 @@ def merged(offers: Iterable[Offer]) -> list[Release]:
     # Those that tell both hashes come first, so that one with either finds them; those that tell none come last.
     for offer in sorted(offers, key=lambda offer: -len(_hashes(offer))):
         hashes = _hashes(offer)
-        alike = f"{offer.title.casefold()}\n{offer.size}" if offer.size else ""
+        alike = _alike(offer)
         # Two that tell different hashes are two releases, however alike they look.
         names = hashes or [name for name in (offer.key, alike) if name]
         release = next((found for name in names if (found := by_identity.get(name))), None)
@@ -79,15 +88,16 @@ def merged(offers: Iterable[Offer]) -> list[Release]:
     return releases
 
 
-def keep(offers: Iterable[Offer]) -> list[Torrent]:
+def keep(offers: Iterable[Offer], media_id: int | None = None) -> list[Torrent]:
     """Write the releases, with fresh seeders, in one statement; gives their rows in the order of the first offer.
 
+    What was found for the title before is known again also while the indexer that told its hash is away.
     Where another search wrote the same new release at the same moment, the next try finds it; TransientError after three.
     """
     releases = merged(offers)
     for _ in range(TRIES if releases else 0):
         try:
-            return _written(releases)
+            return _written(releases, media_id)
         except IntegrityError:
             continue
     if releases:
@@ -95,9 +105,9 @@ def keep(offers: Iterable[Offer]) -> list[Torrent]:
     return []
 
 
-def _written(releases: list[Release]) -> list[Torrent]:
+def _written(releases: list[Release], media_id: int | None) -> list[Torrent]:
     with transaction.atomic():
-        known = _known(releases)
+        known = _of_title(releases, media_id) | _known(releases)
         rows = {row.key: row for release in releases for row in [_row(release, known)]}
         # One order of locking for everybody: two searches at once cannot wait for each other's rows.
         kept = Torrent.objects.bulk_create(
@@ -120,9 +130,19 @@ def _known(releases: list[Release]) -> dict[str, Torrent]:
     return known
 
 
+def _of_title(releases: list[Release], media_id: int | None) -> dict[str, Torrent]:
+    """Rows of the title by name and exact size, for the releases of which nobody tells the hash; the oldest where several fit."""
+    sizes = {offer.size for release in releases if release.alike for offer in release.offers}
+    if media_id is None or not sizes:
+        return {}
+    rows = Torrent.objects.filter(candidates__media_id=media_id, size__in=sizes).distinct().order_by("-id")
+    return {_alike(row): row for row in rows}
+
+
 def _row(release: Release, known: dict[str, Torrent]) -> Torrent:
     source = release.source
-    old = next((row for name in sorted(release.identities) if (row := known.get(name))), None)
+    names_of = [*sorted(release.identities), release.alike]
+    old = next((row for name in names_of if (row := known.get(name))), None)
     names = {offer.indexer for offer in release.offers} | set(old.indexers if old else ())
     v1, v2 = (old.info_hash_v1 if old else None) or release.v1, (old.info_hash_v2 if old else None) or release.v2
     return Torrent(

@@ -86,7 +86,7 @@ def run(payload: SearchPayload) -> dict[str, Any]:
     if payload.season is not None and media.kind == Kind.TV:
         _learn_numbers(media.pk)
     offers, warnings = indexers.search_all(_wish(media, payload.season, payload.episode))
-    torrents = offered.keep(offers)
+    torrents = offered.keep(offers, media.pk)
     accepted = _decide(media, torrents, payload.season, payload.episode, payload.profile_id)
     log.info("releases searched", media_id=media.pk, found=len(torrents), accepted=accepted, warnings=warnings)
     return {

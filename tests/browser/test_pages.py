@@ -250,6 +250,11 @@ TORN = """() => [...document.querySelectorAll('button, .button')].flatMap(button
 }).map(node => node.data)"""
 
 
+# Names of the bar at the foot that are cut off.
+CUT = """() => [...document.querySelectorAll('.nav a span')].filter(name => name.scrollWidth > name.clientWidth)
+    .map(name => name.textContent)"""
+
+
 def test_every_page_fits_its_screen_in_light_and_dark(
     product: Product, rows: Rows, page: Page, watched: Watched, tmp_path: Path
 ) -> None:
@@ -263,6 +268,7 @@ def test_every_page_fits_its_screen_in_light_and_dark(
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, f"{path} is {wide} px too wide at {width}"
             assert page.evaluate(TORN) == [], (path, width)
+            assert page.evaluate(CUT) == [], (path, width)
             page.emulate_media(color_scheme="dark" if width in (390, 800) else "light")
             assert (brightness(page) < 200) == (width in (390, 800)), path
             if width in (390, DESKTOP["width"]):  # for people to look at
@@ -295,6 +301,8 @@ def test_a_french_browser_gets_french(product: Product, rows: Rows, new_page: Ne
     page.get_by_role("button", name="Se connecter").click()
     expect(page.get_by_role("heading", name="Téléchargements")).to_be_visible()
     expect(page.get_by_role("button", name="Réessayer")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate(CUT) == []
 
 
 def test_the_api_s_own_page_runs_under_its_policy(product: Product, page: Page) -> None:

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin import site as admin_site
+from django.contrib.admin.utils import label_for_field
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from apps.accounts import audit
+from apps.accounts.admin import Listed
 from apps.accounts.models import AuditEntry, User
 from apps.downloads.indexers import torznab
 from apps.downloads.models import Candidate, Download, Indexer, LibraryFile, Torrent
@@ -128,6 +131,28 @@ def test_a_list_is_filtered_by_what_it_offers_and_gives_nothing_else_away(admin:
 def test_a_filter_that_postgresql_cannot_read_is_left_out(admin: User) -> None:
     answer = signed_in(admin).get("/dashboard/accounts/user/?role__exact=%00")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/dashboard/accounts/user/?e=1")
+
+
+def test_every_list_names_its_columns_in_french_too(admin: User, db: None) -> None:
+    same = {"action", "genres", "id", "ip", "points", "quotas", "tmdb id", "e-mail"}
+    with translation.override("fr"):
+        french = {(model, name): _label(model, name) for model, name in _columns()}
+    found = {key: _label(*key) for key, name in french.items() if name.lower() == _label(*key).lower()}
+    assert {key: name for key, name in found.items() if name.lower() not in same} == {}
+    client = Client(headers={"Accept-Language": "fr"})
+    User.objects.filter(pk=admin.pk).update(language="fr")
+    client.force_login(User.objects.get(pk=admin.pk))
+    Indexer.objects.create(name="Lanterne", kind="prowlarr")
+    assert "requêtes en échec" in client.get("/dashboard/downloads/indexer/").content.decode().lower()
+
+
+def _columns() -> list[tuple[Any, str]]:
+    listed = [(model, site) for model, site in admin_site._registry.items() if isinstance(site, Listed)]
+    return [(model, str(name)) for model, site in listed for name in site.list_display]
+
+
+def _label(model: Any, name: str) -> str:
+    return str(label_for_field(name, model, admin_site._registry[model]))
 
 
 def test_strangers_sign_in_first_and_come_back(client: Client, db: None) -> None:

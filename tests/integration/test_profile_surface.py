@@ -16,6 +16,7 @@ from apps.accounts.models import User
 from apps.downloads.models import Candidate, CustomFormat, Download, QualityProfile, TitleProfile, Torrent
 from apps.downloads.profiles import deciding, services
 from apps.downloads.profiles.deciding import Part
+from apps.downloads.profiles.forms import ProfileForm
 from apps.downloads.profiles.holding import BUILT_IN
 from apps.media.models import Media
 from tests.cast import Api
@@ -184,6 +185,9 @@ def test_a_profile_is_made_and_edited_by_a_form(dashboard: Client, admin: User) 
     dashboard.post(f"/dashboard/profiles/{row.pk}/", edited)
     row.refresh_from_db()
     assert (row.version, row.settings["min_seeders"], row.places.count()) == (2, 5, 1)
+    dashboard.post(f"/dashboard/profiles/{row.pk}/", {**edited, "format": [other.pk], "version": 2})
+    row.refresh_from_db()
+    assert [one["name"] for one in ProfileForm(row=row).formats] == ["Other", "Codec"], "those that count stand first"
     again = dashboard.post(f"/dashboard/profiles/{row.pk}/", {**edited, "min_seeders": 6})
     assert "Somebody has changed this profile meanwhile." in again.content.decode()
 

@@ -582,7 +582,10 @@ def test_the_pages_show_what_was_given_up_and_offer_another(alice: User, media: 
     assert "1 release was given up" in text
     assert first.title in text
     (entry,) = Blocked.objects.all()
-    assert first.title in page.get("/app/blocklist").content.decode()
+    listed = page.get("/app/blocklist").content.decode()
+    assert first.title in listed
+    assert "you did not want it." in listed
+    assert "It was not wanted." not in listed, "it says so once, in the reader's language"
     assert page.post(f"/app/blocklist/{entry.pk}/remove").status_code == 302
     assert "Nothing is blocked" in page.get("/app/blocklist").content.decode()
     block(alice, media, first)

@@ -28,6 +28,7 @@ from tests.cast import Api
 from tests.demo import Demo
 from tests.providers import providers
 from tests.waiting import until
+from tests.wishes import make_media
 
 Clients = Callable[[User | None], Api]
 __all__ = ["providers"]
@@ -219,6 +220,19 @@ def test_a_hash_learned_later_joins_the_row(db: None) -> None:
     assert (row.info_hash_v1, row.info_hash_v2, row.indexers, row.seeders) == (V1, V2, ["i", "j"], 9)
     offered.keep([an_offer(info_hash_v1=V1)])
     assert Torrent.objects.get().info_hash_v2 == V2
+
+
+def test_while_the_indexer_that_told_the_hash_is_away_its_releases_are_known_by_name_and_size(db: None) -> None:
+    media = make_media()
+    both = [an_offer(info_hash_v1=V1), an_offer(indexer="j")]
+    [first] = offered.keep(both, media.pk)
+    Candidate.objects.create(torrent=first, media=media, score=1, decided_at=timezone.now())
+    later = offered.keep([an_offer("a", "j", "other", seeders=3), an_offer(indexer="j", guid="cut", size=6)], media.pk)
+    assert [row.pk == first.pk for row in later] == [True, False]
+    first.refresh_from_db()
+    assert (first.info_hash_v1, first.indexers, first.seeders) == (V1, ["i", "j"], 3)
+    [stranger] = offered.keep([an_offer(indexer="k", info_hash_v1=OTHER)], media.pk)
+    assert stranger.pk != first.pk
 
 
 def test_rows_that_turn_out_to_be_one_release_stay_apart_and_nothing_breaks(db: None) -> None:

@@ -58,8 +58,13 @@ def test_what_is_stored_is_told_in_the_readers_language() -> None:
     stored = Verdict("too_large", {"found": 9.5, "wanted": 4}).to_json()
     assert "sentence" not in stored
     with translation.override("fr"):
-        assert told(stored)["sentence"] == "Elle a 9.5 Mo par minute, il en faut au plus 4."
+        assert told(stored)["sentence"] == "Elle a 9,5 Mo par minute, il en faut au plus 4."
     assert told(stored)["sentence"] == "It has 9.5 MB a minute, at most 4 are wanted."
+
+
+def test_a_whole_number_has_no_decimals_whoever_stored_it() -> None:
+    stored = Verdict("size", {"found": 8.0, "wanted": 60.0}).to_json()
+    assert told(stored)["sentence"] == "8 MB a minute; about 60 are preferred."
 
 
 @pytest.mark.parametrize(

@@ -68,4 +68,4 @@ def test_what_is_there_and_what_is_on_its_way() -> None:
 
 def test_the_sentence_has_the_figures() -> None:
     [verdict] = obstacles(WEB, Circumstances(NOW, free=GB), Profile())
-    assert verdict.sentence() == "It needs 6.0 GB, 1.0 GB are free."
+    assert verdict.sentence() == "It needs 6 GB, 1 GB are free."

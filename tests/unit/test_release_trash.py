@@ -176,6 +176,7 @@ def test_sonarrs_names_of_qualities_become_ours() -> None:
         ({"items": []}, "malformed", "cutoff"),
         ({"cutoff": "DVD"}, "malformed", "cutoff"),
         ({"cutoff": "Nothing"}, "malformed", "cutoff"),
+        ({"cutoff": 1003}, "numbered", "application's own"),
         ({"language": "Klingon"}, "unknown_value", "Klingon"),
         ({"minFormatScore": "many"}, "malformed", "minFormatScore"),
         ({"name": ""}, "malformed", "name"),

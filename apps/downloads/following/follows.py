@@ -56,7 +56,9 @@ def _checked(kind: str, what: str, season: int | None) -> What:
             f"what must be {' or '.join(fitting)} here.", fields={"what": [f"one of {', '.join(fitting)}"]}
         )
     if (what == What.SEASON) != (season is not None):
-        raise PermanentError("A season is followed by its number.", fields={"season": ["only with what: season"]})
+        raise PermanentError(
+            "A season is followed by its number.", fields={"season": ["with what: season, and only then"]}
+        )
     return What(what)
 
 

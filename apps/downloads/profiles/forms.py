@@ -157,7 +157,8 @@ class ProfileForm(forms.Form):
         places = {place.format_id: place for place in self.row.places.all()} if self.row else {}
         score_set = self.row.score_set if self.row else DEFAULT_SET
         rows = CustomFormat.objects.filter(app=app) | CustomFormat.objects.filter(pk__in=list(places))
-        return [self._one(row, places.get(row.pk), score_set) for row in rows.distinct().order_by("name", "pk")]
+        listed = [self._one(row, places.get(row.pk), score_set) for row in rows.distinct().order_by("name", "pk")]
+        return sorted(listed, key=lambda one: not one["ticked"])  # of hundreds, those that count stand first
 
     def _one(self, row: CustomFormat, place: ProfileFormat | None, score_set: str) -> dict[str, Any]:
         ticked, score = place is not None, "" if place is None or place.score is None else str(place.score)

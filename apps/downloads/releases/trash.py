@@ -1,4 +1,4 @@
-"""Custom formats and quality profiles as the TRaSH Guides and the *arrs themselves publish them, taken into ours.
+"""Custom formats as the TRaSH Guides and the *arrs themselves publish them, and the guides' quality profiles, taken into ours.
 
 A document does not say for which application it is; whoever imports it does. What cannot be taken is refused whole: a
 format that lacks one of its conditions would mean something else.
@@ -131,6 +131,8 @@ def read_format(document: object, app: App) -> PublishedFormat:
 
 def read_profile(document: object, app: App, formats: Mapping[str, PublishedFormat]) -> PublishedProfile:
     """One quality profile, decoded from its JSON; formats by identity. Refused is raised with the reason."""
+    if isinstance(document, dict) and isinstance(document.get("cutoff"), int):
+        raise Refused("numbered", "It is an application's own profile, whose numbers mean something only there.")
     published = _checked(_Profile, document)
     assert isinstance(published, _Profile)
     score_set = published.trash_score_set

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
@@ -104,13 +105,20 @@ class Verdict:
 
     def sentence(self) -> str:
         """The finding in the language that is active, with what was found and what was wanted."""
-        values = {name: _WORDS.get(str(value), value) for name, value in self.params.items()}
+        values = {name: _shown(value) for name, value in self.params.items()}
         return str(SENTENCES[self.code]).format_map(values)
 
     def to_json(self) -> dict[str, object]:
         """As it is stored; `told` reads it again."""
         params = {name: str(value) if isinstance(value, date) else value for name, value in self.params.items()}
         return {"code": self.code, "params": params, "points": self.points}
+
+
+def _shown(value: object) -> object:
+    """A parameter for people: words in their language, numbers with their sign for the decimals and none for nothing."""
+    if isinstance(value, float):
+        return number_format(int(value) if value.is_integer() else value)
+    return _WORDS.get(str(value), value)
 
 
 def told(entry: object) -> dict[str, object]:

@@ -16,8 +16,8 @@ STYLES = {"refused": "red", "unchanged": "dim"}
 
 class Command(OperatorCommand):
     help = (
-        "Take custom formats and quality profiles as the TRaSH Guides and the applications publish them: files, or folders with "
-        "all their .json files. A file is taken whole or refused with the reason; taking it again changes nothing. "
+        "Take custom formats as the TRaSH Guides and the applications publish them, and the guides' quality profiles: files, "
+        "or folders with all their .json files. A file is taken whole or refused with the reason; taking it again changes nothing. "
         "Profiles find the formats that they ask for whichever comes first."
     )
     examples = ("import_formats guides/docs/json/radarr", "import_formats --app sonarr web-1080p.json hdr.json --json")

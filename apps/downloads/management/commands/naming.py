@@ -51,7 +51,7 @@ class Command(OperatorCommand):
             try:
                 Template.read(template, kind)
             except ValueError as error:
-                raise CommandError(f"The template for a {kind} {error}.", returncode=2) from error
+                raise CommandError(f"The template for {kind}s {error}.", returncode=2) from error
         shown = [
             (facts.path, str(naming.name(media, facts, movie=templates["movie"], episode=templates["episode"])))
             for media, facts in EXAMPLES
