@@ -28,6 +28,7 @@ from apps.downloads.models import (
     TitleProfile,
     Torrent,
 )
+from apps.downloads.profiles import services as profiles
 from apps.feed.models import Event
 from apps.jobs import registry
 from apps.jobs.models import Job
@@ -38,6 +39,7 @@ from sokoul.env import ENV
 from sokoul.errors import TransientError
 from tests.cast import Api
 from tests.demo import Demo
+from tests.integration.test_profiles import WEB_FIRST
 from tests.integration.test_quotas import limit
 from tests.providers import providers
 from tests.wishes import hunting, make_media, reaches
@@ -364,6 +366,20 @@ def test_what_has_just_failed_is_not_started_at_each_look(alice: User) -> None:
 
 
 # --- what is new at the indexers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setting", ["minimum_age_minutes", "delay_minutes"])
+def test_what_the_profile_waits_for_is_waited_for(alice: User, admin: User, setting: str) -> None:
+    media = film()
+    follow(alice, media, "film")
+    offer(media, f"Film.1.{media.year}.1080p.BluRay.x264-X")  # below the cutoff
+    profiles.create({"name": "Patient", "settings": {"tiers": WEB_FIRST, setting: 60}}, admin)
+    QualityProfile.objects.update(is_default=True)
+    found = []
+    for minutes in (59, 61):
+        Torrent.objects.update(published_at=timezone.now() - timedelta(minutes=minutes), seeders=9)
+        found.append(taking.take(Unit(media.pk)).started)
+    assert found == [0, 1]
 
 
 def test_what_is_new_is_taken_at_once_and_once(providers: Demo, alice: User) -> None:

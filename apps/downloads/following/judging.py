@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+from django.utils import timezone
+
 from apps.downloads import search
 from apps.downloads.following.wanted import Unit
 from apps.downloads.models import Torrent
@@ -11,11 +13,15 @@ from apps.downloads.profiles.holding import holding, of_titles
 from apps.downloads.releases import match
 from apps.downloads.releases.formats import Subject
 from apps.downloads.releases.match import Wanted
+from apps.downloads.releases.moment import Circumstances, obstacles
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile
 from apps.downloads.releases.upgrade import upgrade
 from apps.media.models import Media
+from sokoul import logs
+
+log = logs.logger(__name__)
 
 
 def wanted(media: Media) -> Wanted:
@@ -34,8 +40,22 @@ def decide(media: Media, unit: Unit, torrents: list[Torrent]) -> None:
 
 
 def best(unit: Unit, user_id: int) -> Torrent | None:
-    """The release that this person is to get; None where nothing that is known will do."""
-    return search.best(unit.media_id, unit.season, unit.episode, user_id=user_id)
+    """The release that this person is to get now; None where nothing that is known will do, or the profile waits for a better one."""
+    release = search.best(unit.media_id, unit.season, unit.episode, user_id=user_id)
+    if release is None:
+        return None
+    at = Circumstances(now=timezone.now(), published_at=release.published_at)
+    waits = obstacles(_subject(release), at, holding(unit.media_id).profile)
+    if waits:
+        log.info(
+            "a release has to wait", media_id=unit.media_id, torrent_id=release.pk, why=[one.code for one in waits]
+        )
+        return None
+    return release
+
+
+def _subject(release: Torrent) -> Subject:
+    return Subject(parse(release.title), release.size, frozenset(release.flags))
 
 
 def profiles_of(media_ids: Collection[int]) -> dict[int, Profile]:
@@ -45,5 +65,4 @@ def profiles_of(media_ids: Collection[int]) -> dict[int, Profile]:
 
 def betters(media_id: int, current: str, size: int, release: Torrent) -> bool:
     """Whether a release is an upgrade of what is there, of that name and size in bytes."""
-    there, new = Subject(parse(current), size), Subject(parse(release.title), release.size, frozenset(release.flags))
-    return upgrade(there, new, holding(media_id).profile) is None
+    return upgrade(Subject(parse(current), size), _subject(release), holding(media_id).profile) is None
