@@ -286,15 +286,19 @@ def test_a_reader_that_does_not_read_is_cut_with_4008_and_catches_up(
     another_web: AnotherWeb, server: str, alice: User
 ) -> None:
     web = another_web(server)
-    slow = Feed(web, alice, max_queue=1)  # the library stops reading the connection when one message waits
+    connection = sockets.socket()
+    connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 1 << 16)
+    connection.connect(("127.0.0.1", web.port))
+    # The library stops reading the connection when one message waits.
+    slow = Feed(web, alice, max_queue=1, sock=connection)
     start = slow.until("snapshot")["data"]["last_event_id"]
     ids = [push.record(alice.pk, "message", {"n": n}).pk for n in range(20)]
     # Passing messages: what has a row may also be told from the rows, and that waits for its reader. Each is seen by another
-    # socket before the next, so that all are told when the slow one reads at last; 30 MB are more than fits in between.
+    # socket before the next, so that all are told when the slow one reads at last: 20 MB are more than the queue and the system keep for it.
     store = redis.Redis.from_url(ENV.redis_url)
     with Feed(web, alice, max_queue=None) as quick:
         quick.until("snapshot")
-        for n in range(600):
+        for n in range(400):
             drop = {"type": "download.progress", "data": {"n": n, "text": "x" * 50_000}}
             store.publish(push.CHANNEL, orjson.dumps({"user_id": alice.pk, "message": drop}))
             assert quick.until("download.progress")["data"]["n"] == n
