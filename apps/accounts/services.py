@@ -86,7 +86,7 @@ def sign_in(name: str, password: str, code: str = "") -> tuple[User, families.Pa
 
 
 def _enter(name: str, password: str, code: str, begin: Callable[[User], T]) -> T:
-    with passwords.gate:
+    with passwords.gate():
         user, places = _known(name, password)
         if not user.has_second_factor:  # one that is confirmed from here on ends what is begun now: see `families.held`
             return _entered(user, gate.How.PASSWORD, places, begin)

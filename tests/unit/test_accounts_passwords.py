@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 
+import argon2
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, make_password
 
@@ -18,6 +19,30 @@ def test_the_hash_is_argon2id_at_19_mib() -> None:
     assert not check_password("secret word", encoded)
 
 
+def test_it_is_the_hash_that_others_make() -> None:
+    encoded = make_password("sécret words")
+    assert argon2.PasswordHasher().verify(encoded.removeprefix("argon2"), "sécret words")
+    assert Argon2PasswordHasher().verify("sécret words", encoded)
+
+
+def test_a_hash_of_another_cost_is_still_theirs_and_made_anew() -> None:
+    encoded = Argon2PasswordHasher().encode("secret words", "salt and salt and salt")
+    assert "m=102400,t=2,p=8" in encoded
+    again: list[str] = []
+    assert check_password("secret words", encoded, setter=again.append)
+    assert again == ["secret words"]
+    assert not check_password("secret word", encoded)
+
+
+def test_its_memory_is_handed_on_while_somebody_signs_in_and_given_back_after() -> None:
+    with passwords.gate():
+        encoded = make_password("secret words")
+        (memory,) = passwords._spare
+        assert check_password("secret words", encoded)
+        assert passwords._spare == [memory]
+    assert passwords._spare == []
+
+
 def test_what_is_looked_at_for_nobody_is_made_as_everybody_s() -> None:
     """So that it takes as long: of the same cost, and nothing about it is refused before."""
     theirs = re.sub(r"\$[^$]{30}\$[^$]{43}\Z", f"${'A' * 30}${'A' * 43}", make_password("secret words"))
@@ -28,22 +53,21 @@ def test_what_is_looked_at_for_nobody_is_made_as_everybody_s() -> None:
 def test_four_hashes_at_once_at_most(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     started, go_on = threading.Semaphore(0), threading.Event()
 
-    def hash_slowly(*_: object) -> str:
+    def hash_slowly(*_: object) -> bytes:
         started.release()
-        go_on.wait(timeout=10)
-        return ""
+        go_on.wait(timeout=30)
+        return b""
 
-    monkeypatch.setattr(Argon2PasswordHasher, "encode", hash_slowly)
-    monkeypatch.setattr(passwords, "_right", hash_slowly)
+    monkeypatch.setattr(passwords._Memory, "hash", hash_slowly)
     hash_one = getattr(passwords.Argon2Hasher(), method)
-    threads = [threading.Thread(target=hash_one, args=("a", "b")) for _ in range(4)]
+    threads = [threading.Thread(target=hash_one, args=("a", passwords.NOBODYS)) for _ in range(4)]
     for thread in threads:
         thread.start()
-    assert all(started.acquire(timeout=10) for _ in threads)
+    assert all(started.acquire(timeout=30) for _ in threads)
     assert not passwords._slots.acquire(blocking=False)  # a fifth would have to wait
     go_on.set()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=30)
     assert passwords._slots.acquire(blocking=False)
     passwords._slots.release()
 
