@@ -346,15 +346,17 @@ def test_a_full_mailbox_is_tried_later_and_is_nobody_else_s_trouble(
 
 
 def test_a_mail_server_that_hangs_fails_the_job_and_the_mail_comes_when_it_is_back(
-    notifier: None, mailbox: Mailbox, mail_of: ChannelOf, alice: User, monkeypatch: pytest.MonkeyPatch
+    notifier: None, mailbox: Mailbox, mail_of: ChannelOf, alice: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setattr(carrying, "SHORTEST", timedelta(seconds=0.5))
+    settings.EMAIL_TIMEOUT = 0.5
     mailbox.hang = True
     mail_of(alice)
     tell(alice)
     until(lambda: Job.objects.filter(status="Failed").exists(), 20, "the job's end")
     assert Job.objects.filter(status="Failed").latest("created_at").attempts == 4
     assert Event.objects.filter(type="notification").count() == 1, "nobody is notified of the failure"
+    settings.EMAIL_TIMEOUT = 10
     mailbox.hang = False
     until(lambda: mailbox.mails, 20, "the mail")
 
