@@ -120,9 +120,7 @@ def test_a_silent_telegram_is_tried_three_times_more_then_given_up(
     assert Event.objects.filter(type="notification").count() == 1, "nobody is notified of the failure"
 
 
-def test_it_arrives_once_telegram_is_back(
-    notifier: None, telegram: Demo, link: Link, alice: User
-) -> None:
+def test_it_arrives_once_telegram_is_back(notifier: None, telegram: Demo, link: Link, alice: User) -> None:
     link(alice)
     telegram.misbehave("telegram", "status", path_prefix="sendMessage", code=502, times=2)
     push.notify(alice.pk, "test", "Hello")
@@ -212,7 +210,10 @@ def test_a_silent_telegram_leaves_the_notifier_free_for_other_work(
     assert all(f"more {number}" in whole.splitlines() or f"• more {number}" in whole for number in range(20))
 
 
-def test_thirty_messages_a_second_are_the_most(telegram: Demo, link: Link, alice: User) -> None:
+def test_thirty_messages_a_second_are_the_most(
+    telegram: Demo, link: Link, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PATIENCE", 60.0)  # the last of so many may wait for long on a busy machine
     link(alice)
     client.call(_sixty())
     at = sorted(call["at"] for call in telegram.telegram_sent("sendMessage"))
