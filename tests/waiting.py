@@ -7,7 +7,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def until(condition: Callable[[], Value], within: float = 10.0, what: str = "the condition") -> Value:
+def until(condition: Callable[[], Value], within: float = 30.0, what: str = "the condition") -> Value:
     """The first true value that `condition` gives; fails the test after `within` seconds."""
     deadline = time.monotonic() + within
     while not (value := condition()):

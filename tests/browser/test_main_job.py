@@ -36,7 +36,7 @@ def saw_the_bar_move(page: Page) -> list[float]:
             seen.append(value)
         return len([value for value in seen if 0 < value < 100]) >= 3
 
-    until(three, within=25, what="three different values of the bar")
+    until(three, within=30, what="three different values of the bar")
     assert page.evaluate("() => window.stayed")
     return [value for value in seen if 0 < value < 100]
 
@@ -69,7 +69,7 @@ def test_the_main_job(product: Product, page: Page, demo: Demo) -> None:
     # It plays while it is still being downloaded.
     page.get_by_role("link", name="Watch while it downloads").click()
     page.wait_for_url("**/app/play/**")
-    until(lambda: video(page, "videoWidth") > 0, within=25, what="a picture of the unfinished film")
+    until(lambda: video(page, "videoWidth") > 0, within=30, what="a picture of the unfinished film")
     expect(page.get_by_text("Downloading", exact=True)).to_be_visible()
     demo.set_rate(0)
     expect(page.get_by_text("In your library, sharing it with others")).to_be_visible()  # told by the socket

@@ -211,7 +211,7 @@ def test_the_buttons_of_a_running_download(product: Product, demo: Demo, page: P
         page.evaluate("() => document.querySelector('button[id^=remove-]')?.click()")
         return page.locator("article.download").count() == 0
 
-    until(removed, within=15, what="the cancelled download leaving the list")
+    until(removed, within=30, what="the cancelled download leaving the list")
 
 
 def test_the_page_finds_its_way_back_to_a_server_that_was_killed(

@@ -110,7 +110,7 @@ def test_while_it_is_away_nobody_waits_and_nothing_is_left_waiting(link: Connect
         with pytest.raises(OperationalError, match="does not answer"):
             _another()
         assert time.monotonic() - began < 0.5, "refused without asking"
-    until(lambda: not watch.WATCH.away, 10, "PostgreSQL answering again")
+    until(lambda: not watch.WATCH.away, 30, "PostgreSQL answering again")
     assert _another() == 1
 
 

@@ -25,7 +25,7 @@ def client() -> Iterator[Any]:
     session.pause()
 
 
-def wait_for(condition: Callable[[], object], timeout: float = 25) -> None:
+def wait_for(condition: Callable[[], object], timeout: float = 40) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"

@@ -510,7 +510,7 @@ def test_one_id_from_the_click_to_the_workers_logs_and_the_rows(product: Product
     answer = product.http.post("/downloads/start", json={"media_id": found["id"]}, headers=headers)
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (202, "click.42")
     download_id = answer.json()["id"]
-    until(lambda: Download.objects.get(pk=download_id).phase in {"seeding", "done"}, 25, "the film")
+    until(lambda: Download.objects.get(pk=download_id).phase in {"seeding", "done"}, 30, "the film")
     download = Download.objects.get(pk=download_id)
     assert download.request_id == "click.42"
     assert {job.kind for job in Job.objects.filter(request_id="click.42")} == {"search", "start"}

@@ -285,8 +285,9 @@ def test_it_closes_when_its_person_is_deactivated_gone_or_signed_out_everywhere(
 def test_a_reader_that_does_not_read_is_cut_with_4008_and_catches_up(
     another_web: AnotherWeb, server: str, alice: User
 ) -> None:
-    web = another_web(server)
-    slow = Feed(web, alice, max_queue=1)  # the library stops reading the connection when one message waits
+    # Neither side takes the other, which answers no PING, for dead before it is drowned.
+    web = another_web(server, PING_SECONDS="300")
+    slow = Feed(web, alice, max_queue=1, ping_interval=None)  # the library reads no more while one message waits
     start = slow.until("snapshot")["data"]["last_event_id"]
     ids = [push.record(alice.pk, "message", {"n": n}).pk for n in range(20)]
     # Passing messages: what has a row may also be told from the rows, and that waits for its reader. Each is seen by another

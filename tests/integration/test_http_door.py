@@ -294,7 +294,7 @@ def test_after_five_failures_a_service_is_left_alone(
             http.get(server.url, service="a third")
         return len(server.requests) > 6 + 5
 
-    until(asked_again, 20, "the end of the pause")
+    until(asked_again, 30, "the end of the pause")
 
 
 def test_a_service_that_asks_for_time_gets_it(serve: Callable[[Script], Server]) -> None:

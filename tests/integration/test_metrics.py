@@ -96,7 +96,7 @@ def test_every_process_is_counted_by_the_plans_names(product: Product) -> None:
         sampled = pools and numbers.total("sokoul_downloads", phase="seeding")
         return numbers if completed and sampled else None
 
-    numbers = until(told, 20, "the numbers of the hunter")
+    numbers = until(told, 30, "the numbers of the hunter")
     known = numbers.names | {name.removesuffix("_bucket") for name in numbers.names}
     assert known >= PLANNED
     assert numbers.total("sokoul_worker_jobs_total", worker="scout", kind="search", outcome="completed") == 1
@@ -132,7 +132,7 @@ def test_numbers_never_go_back_when_processes_die_and_come_again(product: Produc
     def searches(numbers: Numbers) -> float:
         return numbers.total("sokoul_worker_jobs_total", worker="scout", outcome="completed")
 
-    until(lambda: searches(scrape(product)) == 1, 10, "the first count")
+    until(lambda: searches(scrape(product)) == 1, 30, "the first count")
     registered = scrape(product).total("sokoul_api_requests_total", route="auth/register")
     product.kill("scout")
     numbers = scrape(product)
@@ -146,7 +146,7 @@ def test_numbers_never_go_back_when_processes_die_and_come_again(product: Produc
     product.start("web")
     assert scrape(product).total("sokoul_api_requests_total", route="auth/register") == registered
     alice.raw("POST", "/search", {"media_id": alice.find("snail+express")}, Prefer="wait=20")
-    until(lambda: searches(scrape(product)) == 2, 10, "the second count")
+    until(lambda: searches(scrape(product)) == 2, 30, "the second count")
 
 
 @pytest.mark.stack
@@ -160,7 +160,7 @@ def test_it_answers_within_three_seconds_while_parts_are_frozen(product: Product
             assert numbers.total("sokoul_component_up", component="postgres") == 0
             assert numbers.total("sokoul_source_up", source="jobs") == 0
             assert numbers.total("sokoul_source_up", source="disks") == 1
-    until(lambda: scrape(product).total("sokoul_source_up") == len(exposition.SOURCES), 20, "all sources again")
+    until(lambda: scrape(product).total("sokoul_source_up") == len(exposition.SOURCES), 30, "all sources again")
 
 
 @pytest.mark.stack
@@ -297,8 +297,8 @@ def test_prometheus_scrapes_it_and_loads_the_rules(product: Product, tmp_path: P
         with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=5) as api:
             target = until(lambda: _scraped(api), 20, f"a scrape; {(tmp_path / 'log').read_text()[-500:]}")
             assert target["scrapeUrl"].endswith("/metrics")
-            until(lambda: _components(api) == {"postgres", "redis", "nats"}, 20, "all components in one scrape")
-            until(lambda: "SokoulProcessMissing" in _firing(api), 20, "an evaluation: only the web runs")
+            until(lambda: _components(api) == {"postgres", "redis", "nats"}, 30, "all components in one scrape")
+            until(lambda: "SokoulProcessMissing" in _firing(api), 30, "an evaluation: only the web runs")
     finally:
         process.terminate()
         process.wait(30)

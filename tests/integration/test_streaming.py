@@ -297,5 +297,5 @@ def test_without_a_hunter_the_connection_ends_and_a_later_try_works(playing: Pro
     assert time.monotonic() - began < 20
     playing.demo.set_rate(0)
     playing.start("hunter", HUNTER_LEASE="3")
-    until(lambda: slow.row.phase == Phase.SEEDING or slow.row.progress > 50, 25, "the take-over")
+    until(lambda: slow.row.phase == Phase.SEEDING or slow.row.progress > 50, 30, "the take-over")
     assert slow.get(slow.size - 1000, slow.size) == slow.source[-1000:]

@@ -198,7 +198,7 @@ def test_a_silent_telegram_leaves_the_notifier_free_for_other_work(
     telegram.misbehave("telegram", "hang", path_prefix="sendMessage")
     push.notify(alice.pk, "test", "first")
     until(lambda: tries(telegram) == 1, what="the first try")
-    until(lambda: delivery._door.silent, within=10, what="Telegram being known as silent")
+    until(lambda: delivery._door.silent, within=30, what="Telegram being known as silent")
     for number in range(20):
         push.notify(alice.pk, "test", f"more {number}")
     other = jobs.enqueue("notifier", "noop", {})

@@ -255,7 +255,7 @@ def test_a_webhook_that_fails_is_tried_again_and_again_with_all_that_happened(
     )
     tell(alice, "second")
     receiver.status = 204
-    until(lambda: sent() == 2, 20, "both")
+    until(lambda: sent() == 2, 30, "both")
     channel.refresh_from_db()
     assert (channel.failing_since, channel.error) == (None, "")
     assert channel.worked_at is not None
@@ -353,12 +353,12 @@ def test_a_mail_server_that_hangs_fails_the_job_and_the_mail_comes_when_it_is_ba
     mailbox.hang = True
     mail_of(alice)
     tell(alice)
-    until(lambda: Job.objects.filter(status="Failed").exists(), 20, "the job's end")
+    until(lambda: Job.objects.filter(status="Failed").exists(), 30, "the job's end")
     assert Job.objects.filter(status="Failed").latest("created_at").attempts == 4
     assert Event.objects.filter(type="notification").count() == 1, "nobody is notified of the failure"
     settings.EMAIL_TIMEOUT = 10
     mailbox.hang = False
-    until(lambda: mailbox.mails, 20, "the mail")
+    until(lambda: mailbox.mails, 30, "the mail")
 
 
 def test_endpoints_that_hang_delay_nobody_else(
@@ -378,11 +378,11 @@ def test_endpoints_that_hang_delay_nobody_else(
     tell(alice)
     until(lambda: receiver.asked == 2, what="two that hang")
     tell(bob)
-    until(lambda: mailbox.mails, 5, "bob's mail")
+    until(lambda: mailbox.mails, 15, "bob's mail")
     assert receiver.asked == 2
     assert receiver.posts == []
     receiver.hold.set()
-    until(lambda: sent() == 9, 20, "everything")
+    until(lambda: sent() == 9, 30, "everything")
 
 
 def test_deleting_a_person_takes_their_channels_along(hook_of: ChannelOf, alice: User) -> None:
