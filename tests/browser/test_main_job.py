@@ -59,7 +59,7 @@ def test_the_main_job(product: Product, page: Page, demo: Demo) -> None:
     expect(cam.get_by_text("It was filmed in a cinema (CAM).")).to_be_visible()
     expect(cam.get_by_role("button")).to_have_count(0)
 
-    demo.set_rate(600_000)
+    demo.set_rate(300_000)
     good.get_by_role("button", name="Download this").click()
     page.wait_for_url("**/app/downloads")
     seen = saw_the_bar_move(page)

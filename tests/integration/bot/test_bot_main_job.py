@@ -77,7 +77,7 @@ def test_search_choose_download_and_hear_of_it_by_chat_only(product: Product) ->
 
 
 def test_the_best_is_chosen_downloaded_and_told_across_the_death_of_a_bot(product: Product) -> None:
-    product.demo.set_rate(1_500_000)
+    product.demo.set_rate(400_000)
     product.start("web", "scout", "hunter", "relay", "bot", "bot-2")
     alice = linked(product, "alice", ALICE, language="fr")
     found = alice.ask("/search last night tram")
@@ -89,6 +89,7 @@ def test_the_best_is_chosen_downloaded_and_told_across_the_death_of_a_bot(produc
     product.kill(leads)
     before = alice.count()
     until(lambda: alice.calls(before), 30, "the other bot going on with the same message")
+    product.demo.set_rate(0)
     until(
         lambda: not alice.message(found["id"])["keys"] and "%" not in alice.message(found["id"])["text"], 60, "the end"
     )
