@@ -194,7 +194,7 @@ def race(api: Clients, user: User, bodies: list[dict[str, Any]]) -> Counter[int]
     clients, ready = [api(user) for _ in bodies], threading.Barrier(len(bodies))
 
     def start(client: Api, body: dict[str, Any]) -> int:
-        ready.wait(10)
+        ready.wait(40)
         try:
             return int(client.post("/downloads/start", body).status_code)
         finally:
@@ -302,7 +302,7 @@ def test_two_retries_at_once_are_one(api: Clients, alice: User, media: Media) ->
     clients, ready = [api(alice) for _ in range(4)], threading.Barrier(4)
 
     def retry(client: Api) -> int:
-        ready.wait(10)
+        ready.wait(40)
         try:
             return int(client.post(f"/downloads/{download.pk}/retry").status_code)
         finally:

@@ -284,7 +284,7 @@ def test_of_two_processes_only_one_has_the_last_call(valkey: str) -> None:
         assert len(books.begin(Kind.TORZNAB, sources, 0)[0]) == 1
         other.start()
         until(lambda: not other.is_alive() or somebody_waits(), 30, "the other one")
-    other.join(20)
+    other.join(60)
     assert begun == [0]
 
 

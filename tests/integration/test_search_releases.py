@@ -260,7 +260,7 @@ def test_two_searches_at_once_write_each_release_once(transactional_db: None) ->
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert errors == []
     assert Torrent.objects.count() == 50
 
