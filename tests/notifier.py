@@ -110,7 +110,7 @@ class Receiver:
                 receiver.asked += 1
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if receiver.hold is not None:
-                    receiver.hold.wait(20)
+                    receiver.hold.wait(100)
                 if receiver.status < 300:
                     receiver.posts.append((dict(self.headers), body))
                 self.send_response(receiver.status)
