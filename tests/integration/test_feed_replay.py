@@ -174,7 +174,7 @@ def test_the_last_hint_lost_is_found_soon(web: Web, alice: User, monkeypatch: py
         ids = [say(alice), say(None)]
         began = time.monotonic()
         receive(feed, ids)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
 
 
 def test_a_broadcast_does_not_hide_a_lost_event(web: Web, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,13 +207,13 @@ def test_a_frozen_redis_makes_it_slower_and_nothing_worse(web: Web, alice: User,
         try:
             began = time.monotonic()
             ids = [say(alice, n=n) for n in range(20)] + [say(None)]
-            assert time.monotonic() - began < 3, "whoever tells does not wait for Redis each time"
+            assert time.monotonic() - began < 6, "whoever tells does not wait for Redis each time"
             receive(feed, ids)
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < 12
             began = time.monotonic()
             with Feed(web, bob) as opened:
                 opened.until("snapshot")
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 10
         finally:
             redis.send_signal(signal.SIGCONT)
         receive(feed, [say(alice) for _ in range(5)])
@@ -269,7 +269,7 @@ def test_without_the_database_nobody_gets_in_and_nobody_is_thrown_out(
             began = time.monotonic()
             with pytest.raises(InvalidStatus) as refused:
                 web.ws(f"?token={token}")
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < 10
             answer = refused.value.response
             assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
             feed.send({"type": "resume", "last_event_id": 10**6})
