@@ -4,7 +4,9 @@ import functools
 import gc
 import os
 import shutil
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import django
@@ -15,7 +17,7 @@ from tests import servers  # before anything that reads the settings
 gc.disable()  # nothing of what is loaded until the tests are collected ever becomes garbage
 django.setup()
 
-from tests import emptying  # noqa: E402
+from tests import emptying, waiting  # noqa: E402
 
 pytest_plugins = ["tests.cast", "tests.demo", "tests.notifier", "tests.product", "tests.tight", "tests.web"]
 
@@ -23,6 +25,14 @@ pytest_plugins = ["tests.cast", "tests.demo", "tests.notifier", "tests.product",
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """What a test has sent to the broker is noted in the background: before its database is taken away."""
+    if outbox := sys.modules.get("apps.jobs.outbox"):
+        with suppress(AssertionError):  # nothing here may keep the fixtures from ending
+            waiting.until(outbox.noted, 5)
 
 
 def _running(name: str) -> Iterator[str]:

@@ -133,7 +133,7 @@ class Demo:
         return [call for call in sent if method in (None, call["method"])]
 
     def wait_sent(
-        self, wanted: Callable[[dict[str, Any]], bool], after: int = 0, timeout: float = 10
+        self, wanted: Callable[[dict[str, Any]], bool], after: int = 0, timeout: float = 30
     ) -> dict[str, Any]:
         """The first call of the bot's that fits, once it was made; fails after `timeout` seconds."""
         deadline = time.monotonic() + timeout

@@ -37,7 +37,7 @@ class Edge:
         self.process: subprocess.Popen[bytes] = spawn(
             command, {**os.environ, **environment}, signal.SIGKILL, self.output.fileno(), CONFIG.parent
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not self._accepts():
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()

@@ -90,7 +90,7 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
     """The mail server that this process writes to."""
     box = Mailbox()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", box.port, 0.5
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", box.port, 10
     yield box
     box.stop()
 
@@ -110,7 +110,7 @@ class Receiver:
                 receiver.asked += 1
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if receiver.hold is not None:
-                    receiver.hold.wait(20)
+                    receiver.hold.wait(100)
                 if receiver.status < 300:
                     receiver.posts.append((dict(self.headers), body))
                 self.send_response(receiver.status)

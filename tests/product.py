@@ -72,7 +72,7 @@ class Product:
                 self.command_of(kind), own_environment, signal.SIGKILL, output.fileno(), self.root
             )
 
-    def wait_ready(self, seconds: float = 30) -> None:
+    def wait_ready(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not self._ready():
             if self.processes["web"].poll() is not None or time.monotonic() > deadline:

@@ -12,12 +12,15 @@ import secrets
 import shutil
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
+from sokoul.stack import processes
 from sokoul.stack.embedded import Nats, Postgres, Server, Valkey
 from sokoul.stack.processes import started_at
 
 _PREFIX = "sokoul-tests-"
+_SHARES = 8  # of the ports: more than run at once
 FOLDER = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
 (FOLDER / "data" / "static").mkdir(parents=True)  # WhiteNoise warns when it is not there
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
@@ -27,6 +30,14 @@ SERVERS: dict[str, Server] = {
     "REDIS_URL": Valkey(FOLDER / "valkey"),
     "NATS_URL": Nats(FOLDER / "nats"),
 }
+
+
+def _divide_ports() -> None:
+    """Test processes that run beside each other choose from different ports: between choosing and binding lie seconds."""
+    run, worker = os.environ.get("PYTEST_XDIST_TESTRUNUID", ""), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    share = (zlib.crc32(run.encode() or os.urandom(4)) + int(worker.removeprefix("gw"))) % _SHARES
+    own = processes.ports()[share::_SHARES]
+    processes.ports = lambda: own
 
 
 def _sweep() -> None:
@@ -66,5 +77,6 @@ def _set_environment() -> None:
     }
 
 
+_divide_ports()
 _sweep()
 _set_environment()

@@ -47,7 +47,7 @@ class Up:
     def said(self) -> str:
         return self.output.read_text()
 
-    def announced(self, within: float = 60) -> "Up":
+    def announced(self, within: float = 100) -> "Up":
         deadline = time.monotonic() + within
         while "Sokoul is ready" not in self.said:
             assert self.process.poll() is None, self.said
@@ -85,7 +85,7 @@ class Up:
         os.killpg(self.process.pid, number)
 
     def wait(self) -> int:
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         with suppress(ProcessLookupError):

@@ -98,13 +98,13 @@ class Feed:
         self.socket = web.ws(f"?token={token_of(user)}{position}", **options)
         self.events: list[dict[str, Any]] = []
 
-    def next(self, timeout: float = 10) -> dict[str, Any]:
+    def next(self, timeout: float = 30) -> dict[str, Any]:
         message: dict[str, Any] = orjson.loads(self.socket.recv(timeout))
         if "id" in message:
             self.events.append(message)
         return message
 
-    def until(self, kind: str, timeout: float = 10) -> dict[str, Any]:
+    def until(self, kind: str, timeout: float = 30) -> dict[str, Any]:
         """The next message of this type; whatever comes before it is skipped."""
         deadline = time.monotonic() + timeout
         while True:

@@ -33,7 +33,7 @@ def wish(user: User, media: Media, magnet: str) -> Download:
     return download
 
 
-def until(found: Callable[[], T], what: str = "it", seconds: float = 20) -> T:
+def until(found: Callable[[], T], what: str = "it", seconds: float = 40) -> T:
     """The first truthy answer of `found`; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -47,7 +47,7 @@ def phase_of(download: Download) -> str:
     return Download.objects.values_list("phase", flat=True).get(pk=download.pk)
 
 
-def reaches(download: Download, *phases: str, seconds: float = 20) -> Download:
+def reaches(download: Download, *phases: str, seconds: float = 40) -> Download:
     """The row once it is in one of these phases."""
     until(lambda: phase_of(download) in phases, f"{download.pk} being {' or '.join(phases)}", seconds)
     return Download.objects.get(pk=download.pk)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from queue import SimpleQueue
+from queue import Queue
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -115,7 +115,7 @@ class _Publisher:
 
     def __init__(self) -> None:
         self._waiting: deque[Publication] = deque(maxlen=MOST_WAITING)
-        self._sent: SimpleQueue[tuple[list[Publication], list[int]]] = SimpleQueue()
+        self._sent: Queue[tuple[list[Publication], list[int]]] = Queue()
         self._woken = False
         self._thread: threading.Thread | None = None
 
@@ -149,10 +149,11 @@ class _Publisher:
         """A little later, and then for all that was sent: a worker that claims a job meanwhile notes it in passing."""
         while True:
             batch, sequences = self._sent.get()
+            taken = 1
             time.sleep(NOTED_AFTER)
             while not self._sent.empty():
                 more, theirs = self._sent.get()
-                batch, sequences = batch + more, sequences + theirs
+                batch, sequences, taken = batch + more, sequences + theirs, taken + 1
             try:
                 note(batch, sequences)
             except (DatabaseError, InterfaceError) as error:
@@ -161,6 +162,12 @@ class _Publisher:
                 log.exception("publication not noted, the relay repeats it")
             finally:
                 connection.close()
+                for _ in range(taken):
+                    self._sent.task_done()
+
+    def noted(self) -> bool:
+        """Whether the rows know of all that was sent."""
+        return not self._sent.unfinished_tasks
 
 
 _publisher = _Publisher()
@@ -170,3 +177,6 @@ def hand_over(batch: Sequence[Publication]) -> None:
     """Have them published soon, by this process if it can. Never blocks and never fails."""
     if batch:
         _publisher.put(batch)
+
+
+noted = _publisher.noted

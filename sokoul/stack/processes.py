@@ -15,6 +15,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: a preexec function must not import
 _LOWEST_PORT = 15000
+_given: set[int] = set()
 
 
 def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
@@ -86,15 +87,21 @@ def free_port() -> int:
     """A free loopback port below the range that outgoing connections use.
 
     Inside that range a client that retries while its server is down may be given the server's own port as its source,
-    connect to itself and keep the server from coming back.
+    connect to itself and keep the server from coming back. Never the same twice: whoever got it may not have bound it yet.
     """
-    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    highest = first_ephemeral - 1 if first_ephemeral > _LOWEST_PORT + 1000 else 65535
-    for _ in range(1000):
-        port = random.randint(_LOWEST_PORT, highest)  # noqa: S311 - a port is no secret
-        if is_free(port):
+    choice = ports()
+    for port in random.sample(choice, len(choice)):
+        if port not in _given and is_free(port):
+            _given.add(port)
             return port
     raise OSError("no free loopback port found")
+
+
+def ports() -> Sequence[int]:
+    """What `free_port` chooses from."""
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    highest = first_ephemeral - 1 if first_ephemeral > _LOWEST_PORT + 1000 else 65535
+    return range(_LOWEST_PORT, highest + 1)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--no-first-run",
 ]
-WAIT = 15_000  # milliseconds that a page may take for anything
+WAIT = 30_000  # milliseconds that a page may take for anything
 expect.set_options(timeout=WAIT)
 # What the console says of requests to a server that was killed: it was gone, or had them in hand.
 DIED = [

@@ -29,7 +29,7 @@ def receiver() -> Iterator[Receiver]:
 def running(product: Product) -> None:
     """What the page needs, with a bot that has introduced itself."""
     product.start("web", "bot", "relay", WEBHOOK_HOSTS="127.0.0.1")
-    until(TelegramBot.objects.exists, 20, "the bot being known")
+    until(TelegramBot.objects.exists, 30, "the bot being known")
 
 
 def test_people_choose_how_they_are_told(

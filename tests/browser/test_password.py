@@ -29,7 +29,7 @@ def letters(product: Product) -> Iterator[Mailbox]:
 
 
 def link_in(letters: Mailbox) -> str:
-    until(lambda: letters.mails, 20, "the mail")
+    until(lambda: letters.mails, 30, "the mail")
     found = re.search(r"http\S+#\S+", letters.mails[0].get_content())
     assert found
     return found[0]

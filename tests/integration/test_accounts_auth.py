@@ -384,7 +384,7 @@ def at_once(count: int, call: Callable[[], Any]) -> list[Any]:
     barrier, results = threading.Barrier(count), []
 
     def run() -> None:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=40)
         try:
             results.append(call())
         finally:
@@ -394,5 +394,5 @@ def at_once(count: int, call: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     return results

@@ -49,10 +49,10 @@ def test_without_the_cache_answers_are_the_same_and_it_warms_again(
             assert feed.until("snapshot")["type"] == "snapshot"
         assert web.get("/health").json() == {"status": "degraded"}
     assert [line for line in web.lines() if line["level"] in ("WARN", "ERROR") and "redis" in str(line).lower()]
-    until(lambda: web.get("/health").json() == {"status": "ok"}, 20, "Valkey being noticed")
+    until(lambda: web.get("/health").json() == {"status": "ok"}, 30, "Valkey being noticed")
 
     def warm() -> bool:
         count = asked()
         return timed(web, path, alice) == before and asked() == count
 
-    until(warm, 20, "answers from the cache again")
+    until(warm, 30, "answers from the cache again")

@@ -194,7 +194,7 @@ def race(api: Clients, user: User, bodies: list[dict[str, Any]]) -> Counter[int]
     clients, ready = [api(user) for _ in bodies], threading.Barrier(len(bodies))
 
     def start(client: Api, body: dict[str, Any]) -> int:
-        ready.wait(10)
+        ready.wait(40)
         try:
             return int(client.post("/downloads/start", body).status_code)
         finally:
@@ -302,7 +302,7 @@ def test_two_retries_at_once_are_one(api: Clients, alice: User, media: Media) ->
     clients, ready = [api(alice) for _ in range(4)], threading.Barrier(4)
 
     def retry(client: Api) -> int:
-        ready.wait(10)
+        ready.wait(40)
         try:
             return int(client.post(f"/downloads/{download.pk}/retry").status_code)
         finally:
@@ -510,7 +510,7 @@ def test_one_id_from_the_click_to_the_workers_logs_and_the_rows(product: Product
     answer = product.http.post("/downloads/start", json={"media_id": found["id"]}, headers=headers)
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (202, "click.42")
     download_id = answer.json()["id"]
-    until(lambda: Download.objects.get(pk=download_id).phase in {"seeding", "done"}, 25, "the film")
+    until(lambda: Download.objects.get(pk=download_id).phase in {"seeding", "done"}, 30, "the film")
     download = Download.objects.get(pk=download_id)
     assert download.request_id == "click.42"
     assert {job.kind for job in Job.objects.filter(request_id="click.42")} == {"search", "start"}

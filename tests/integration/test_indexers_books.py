@@ -92,7 +92,7 @@ def test_indexers_that_hang_page_for_ever_or_answer_nonsense_neither_delay_nor_b
         fault(feed, name, **options)  # type: ignore[arg-type]
     started = time.monotonic()
     offers, warnings = search_all(WISH, seconds=3.0)
-    assert time.monotonic() - started < 3.0 + 2.0
+    assert time.monotonic() - started < 3.0 + 8.0
     found = {offer.indexer for offer in offers}
     assert {"Good", "Endless"} == found
     assert NAME in {offer.title for offer in offers if offer.indexer == "Good"}
@@ -110,10 +110,10 @@ def test_who_hangs_twice_delays_nobody_a_third_time(feed: Demo) -> None:
     configure(feed, "Hanging")
     fault(feed, "Hanging", "hang")
     for _ in range(2):
-        search_all(WISH, seconds=0.4)
+        search_all(WISH, seconds=1.5)
     before, started = asked(feed, "Hanging"), time.monotonic()
-    offers, warnings = search_all(WISH, seconds=10.0)
-    assert time.monotonic() - started < 5
+    offers, warnings = search_all(WISH, seconds=20.0)
+    assert time.monotonic() - started < 10
     assert [offer.title for offer in offers] == [NAME]
     assert "Hanging is left alone until" in warnings[0]
     assert asked(feed, "Hanging") == before
@@ -283,8 +283,8 @@ def test_of_two_processes_only_one_has_the_last_call(valkey: str) -> None:
     with transaction.atomic():
         assert len(books.begin(Kind.TORZNAB, sources, 0)[0]) == 1
         other.start()
-        until(lambda: not other.is_alive() or somebody_waits(), 20, "the other one")
-    other.join(20)
+        until(lambda: not other.is_alive() or somebody_waits(), 30, "the other one")
+    other.join(60)
     assert begun == [0]
 
 

@@ -20,6 +20,7 @@ __all__ = ["providers"]
 UMBRELLA = Wish(Kind.MOVIE, "The Lighthouse Keeper's Umbrella", year=2021, imdb_id="tt99000101")
 TEAPOT = Wish(Kind.MOVIE, "Robot & Teapot", year=2025)
 FEED = "Criee"
+PATIENT = 3.0  # seconds, in which a busy machine lets the others answer beside one that hangs
 
 
 def by_indexer(offers: list[Offer]) -> dict[str, int]:
@@ -81,7 +82,7 @@ def test_the_newest_of_the_others_are_listed_when_one_hangs(providers: Demo) -> 
     name = "A.New.Film.2026.1080p.WEB-DL.H.264-QUAI"
     providers.add_content(name, [{"path": f"{name}.mkv", "size": 1000}], listed=True)
     providers.misbehave("torznab", "hang")
-    offers, warnings = latest(seconds=1.0)
+    offers, warnings = latest(seconds=PATIENT)
     assert name in {offer.title for offer in offers if offer.indexer == "Lanterne"}
     assert warnings[0].startswith(FEED)
 
@@ -89,8 +90,8 @@ def test_the_newest_of_the_others_are_listed_when_one_hangs(providers: Demo) -> 
 def test_a_slow_indexer_delays_nobody_beyond_the_deadline(providers: Demo) -> None:
     providers.misbehave("torznab", "hang")
     started = time.monotonic()
-    offers, warnings = search_all(UMBRELLA, seconds=1.0)
-    assert time.monotonic() - started < 4
+    offers, warnings = search_all(UMBRELLA, seconds=PATIENT)
+    assert time.monotonic() - started < PATIENT + 8
     assert set(by_indexer(offers)) == {"Lanterne", "Vieux Port"}
     assert len(warnings) == 1
     assert warnings[0].startswith(FEED)
@@ -107,7 +108,7 @@ def test_a_broken_indexer_costs_a_warning(providers: Demo, fault: str) -> None:
 @pytest.mark.parametrize("fault", ["status", "html", "broken_json", "cut", "empty", "hang"])
 def test_a_broken_prowlarr_leaves_the_feeds(providers: Demo, fault: str) -> None:
     providers.misbehave("prowlarr", fault)
-    offers, warnings = search_all(UMBRELLA, seconds=1.0)
+    offers, warnings = search_all(UMBRELLA, seconds=PATIENT)
     assert set(by_indexer(offers)) == {FEED}
     assert "Prowlarr" in warnings[0]
 

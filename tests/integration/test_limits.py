@@ -384,7 +384,7 @@ def test_while_the_database_cannot_say_who_asks_the_address_is_counted(
     assert answer.status_code == 503
     assert answer.headers["RateLimit-Policy"] == '"ip";q=1000;w=60'
     assert answer.headers["RateLimit-Remaining"] == "999"
-    until(lambda: processes[0].http.get("/user/profile", headers=headers).status_code == 200, 20, "the database")
+    until(lambda: processes[0].http.get("/user/profile", headers=headers).status_code == 200, 30, "the database")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -422,4 +422,4 @@ def test_without_redis_each_process_limits_alone_and_later_all_together_again(
             '"anonymous";r=8'
         )
 
-    until(told_to_all, 20, "Redis being asked again")
+    until(told_to_all, 30, "Redis being asked again")

@@ -136,17 +136,17 @@ def test_a_smoke_test_walks_the_main_job_and_leaves_nothing(product: Product) ->
 
 
 class Hurried(BaseHTTPRequestHandler):
-    """A deployment that wants a second between two calls."""
+    """A deployment that wants some seconds between two calls."""
 
-    last = 0.0
+    last, wanted = 0.0, 1
 
     def do_GET(self) -> None:
-        early = time.monotonic() - Hurried.last < 1.0
+        early = time.monotonic() - Hurried.last < Hurried.wanted
         if not early:
             Hurried.last = time.monotonic()
         self.send_response(429 if early else 200)
         if early:
-            self.send_header("Retry-After", "1")
+            self.send_header("Retry-After", str(Hurried.wanted))
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -154,13 +154,14 @@ class Hurried(BaseHTTPRequestHandler):
         """Not into the tests' output."""
 
 
-def test_a_smoke_test_waits_as_long_as_it_is_told_within_its_patience() -> None:
+def test_a_smoke_test_waits_as_long_as_it_is_told_within_its_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Hurried) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         url = f"http://127.0.0.1:{server.server_port}"
         try:
             patient, hasty = smoke.Visit(url, patience=10), smoke.Visit(url, patience=0.5)
             assert [patient.call("GET", "/x").status for _ in range(2)] == [200, 200]
+            monkeypatch.setattr(Hurried, "wanted", 600)
             assert hasty.call("GET", "/x").status == 429
         finally:
             server.shutdown()

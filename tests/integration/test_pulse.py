@@ -42,7 +42,7 @@ def test_every_loop_of_a_worker_has_a_pulse_and_a_frozen_one_has_none(product: P
     assert asked("hunter", product.folder) == (1, "stands still: session")
     assert asked("relay", product.folder) == (0, "ok")
     product.signal("hunter", signal.SIGCONT)
-    until(lambda: asked("hunter", product.folder) == (0, "ok"), 20, "the hunter's pulse")
+    until(lambda: asked("hunter", product.folder) == (0, "ok"), 30, "the hunter's pulse")
 
 
 def test_only_what_has_a_pulse_can_be_asked(tmp_path: Path) -> None:

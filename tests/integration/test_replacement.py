@@ -409,14 +409,14 @@ def test_a_person_and_the_hunter_at_once_replace_it_once(api: Clients, alice: Us
     clients, ready = [api(alice) for _ in range(3)], threading.Barrier(4)
 
     def by_hand(client: Api) -> str:
-        ready.wait(10)
+        ready.wait(40)
         try:
             return str(client.post(f"/downloads/{download.pk}/replace").status_code)
         finally:
             connection.close()
 
     def by_fault() -> str:
-        ready.wait(10)
+        ready.wait(40)
         try:
             return str(replacement.give_up(download.pk, FAULT, fence=fence))
         finally:

@@ -67,7 +67,7 @@ def test_jwt_secret(another_web: Start, tmp_path: Path, alice: User) -> None:
 
     write(ring, new, old)
     hang_up(web)
-    until(lambda: kid(sign_in(web)["access"]) != kid(before["access"]), 10, "the new secret signing")
+    until(lambda: kid(sign_in(web)["access"]) != kid(before["access"]), 20, "the new secret signing")
     assert profile(web, before["access"]) == 200
     after = web.http.post("/auth/refresh", json={"refresh": before["refresh"]}).json()
     assert kid(after["access"]) == kid(after["refresh"]) != kid(before["access"])
@@ -75,7 +75,7 @@ def test_jwt_secret(another_web: Start, tmp_path: Path, alice: User) -> None:
 
     write(ring, new)
     hang_up(web)
-    until(lambda: profile(web, before["access"]) == 401, 10, "the end of what the removed secret signed")
+    until(lambda: profile(web, before["access"]) == 401, 20, "the end of what the removed secret signed")
     assert profile(web, after["access"]) == 200
     assert web.http.post("/auth/refresh", json={"refresh": after["refresh"]}).status_code == 200
 
@@ -129,7 +129,7 @@ def test_secret_key(another_web: Start, browse: Callable[[Web], Browser], tmp_pa
     fresh = browse(web)
     write(ring, new)
     hang_up(web)
-    until(lambda: not later.is_in(), 10, "the end of what the removed key signed")
+    until(lambda: not later.is_in(), 20, "the end of what the removed key signed")
     assert early.is_in()
     assert early.saves()
     assert fresh.is_in()
@@ -214,7 +214,7 @@ def test_the_database_s_password(another_web: Start, tmp_path: Path, alice: User
             change_password(role, "second-password")
         else:
             change_password(role, "second-password")
-            until(lambda: postgres_is(web, "down"), 10, "both being refused")
+            until(lambda: postgres_is(web, "down"), 20, "both being refused")
             write(file, url_of(role, "second-password"))
 
     seen = statuses_during(web, access, rotate)
@@ -249,7 +249,7 @@ def test_a_provider_s_key(another_web: Start, tmp_path: Path, alice: User, demo:
     write(file, f"a-key-that-was-withdrawn,{good}")
     hang_up(web)
     assert titles(web, alice, "harbour cats"), "the next key is tried"
-    until(lambda: told(admin), 10, "the report")
+    until(lambda: told(admin), 20, "the report")
     assert titles(web, alice, "tram"), "and it is reported once"
     [notice] = told(admin)
     assert (notice["provider"], notice["variable"], notice["position"]) == ("TMDB", "TMDB_API_KEY", 1)

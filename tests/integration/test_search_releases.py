@@ -260,7 +260,7 @@ def test_two_searches_at_once_write_each_release_once(transactional_db: None) ->
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert errors == []
     assert Torrent.objects.count() == 50
 
@@ -282,7 +282,7 @@ def test_a_search_is_accepted_and_then_done(scout: Worker, api: Clients, alice: 
     assert answer.status_code == 202
     accepted = answer.json()
     assert accepted["status_url"] == f"/jobs/{accepted['job_id']}"
-    until(lambda: Job.objects.filter(pk=accepted["job_id"], status="Completed").exists(), 20, "the search")
+    until(lambda: Job.objects.filter(pk=accepted["job_id"], status="Completed").exists(), 30, "the search")
     job = Job.objects.get()
     assert (job.user_id, job.kind, job.result["media_id"]) == (alice.pk, "search", media_id)
     found = api(alice).get(f"/media/{media_id}/torrents").json()

@@ -25,7 +25,7 @@ def test_the_scout_searches_and_stops_in_order(child_environment: dict[str, str]
     process = subprocess.Popen([sys.executable, "manage.py", "scout"], cwd=ROOT, env=environment)
     try:
         job = search.request_search(alice.pk, media_id)
-        until(lambda: Job.objects.get(pk=job.pk).status == "Completed", 20, "the search")
+        until(lambda: Job.objects.get(pk=job.pk).status == "Completed", 30, "the search")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     finally:

@@ -238,7 +238,7 @@ def playing(product: Product) -> Product:
 
 
 def test_a_seek_to_the_tail_is_served_long_before_the_download_ends(playing: Product, alice: User) -> None:
-    slow = Slow(playing, alice, rate=1_000_000)
+    slow = Slow(playing, alice, rate=600_000)
     source = slow.source
     assert len(source) == slow.size
     began = time.monotonic()
@@ -247,7 +247,7 @@ def test_a_seek_to_the_tail_is_served_long_before_the_download_ends(playing: Pro
     assert tail == source[-200_000:]
     assert slow.row.phase == Phase.DOWNLOADING
     assert slow.row.progress < 80
-    assert took < 5
+    assert took < 10, "the whole takes 20 s"
     middle = slow.get(7_000_000, 7_300_000)
     assert middle == source[7_000_000:7_300_000]
     assert slow.row.phase == Phase.DOWNLOADING
@@ -297,5 +297,5 @@ def test_without_a_hunter_the_connection_ends_and_a_later_try_works(playing: Pro
     assert time.monotonic() - began < 20
     playing.demo.set_rate(0)
     playing.start("hunter", HUNTER_LEASE="3")
-    until(lambda: slow.row.phase == Phase.SEEDING or slow.row.progress > 50, 25, "the take-over")
+    until(lambda: slow.row.phase == Phase.SEEDING or slow.row.progress > 50, 30, "the take-over")
     assert slow.get(slow.size - 1000, slow.size) == slow.source[-1000:]

@@ -14,8 +14,8 @@ from sokoul.stack.state import Part
 from sokoul.stack.supervisor import PATIENCE, Component, Stage, Supervisor
 from tests.waiting import until
 
-BRIEF = dict.fromkeys(Stage, 0.3)
 PATIENT = dict.fromkeys(Stage, 20.0)
+BRIEF = {stage: 20.0 if stage == Stage.SERVERS else 0.3 for stage in Stage}
 
 
 class Watched(Supervisor):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sokoul.stack import logfile
+from sokoul.stack import logfile, processes
 from sokoul.stack.console import heed
 from sokoul.stack.logfile import LogFile
 from sokoul.stack.processes import free_port, started_at, write_private
@@ -36,6 +36,19 @@ def test_a_private_file_is_whole_at_every_moment(tmp_path: Path) -> None:
 def test_ports_lie_below_those_of_outgoing_connections() -> None:
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert all(free_port() < lowest for _ in range(20))
+
+
+def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may not have been bound yet."""
+    few = processes.ports()[:40]
+    monkeypatch.setattr(processes, "ports", lambda: few)
+    monkeypatch.setattr(processes, "_given", set(few[:20]))
+    given = [free_port() for _ in range(5)]
+    assert len(set(given)) == 5
+    assert set(given) <= set(few[20:])
+    monkeypatch.setattr(processes, "_given", set(few))
+    with pytest.raises(OSError, match="no free"):
+        free_port()
 
 
 def test_the_lock_is_exclusive_names_its_holder_and_goes_with_it(tmp_path: Path) -> None:

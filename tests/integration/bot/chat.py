@@ -49,19 +49,19 @@ class Chat:
     def type(self, text: str, **more: Any) -> None:
         self.demo.telegram_update(user_id=self.user_id, text=text, **self.who, **more)
 
-    def ask(self, text: str, within: float = 10) -> Message:
+    def ask(self, text: str, within: float = 30) -> Message:
         """Say something and wait for the answer, also for one that takes its time."""
         first = self.begin(text, within)
         until(lambda: self.message(first["id"])["text"] not in PATIENCE, within, "the end of waiting")
         return self.message(first["id"])
 
-    def begin(self, text: str, within: float = 10) -> Message:
+    def begin(self, text: str, within: float = 30) -> Message:
         """Say something and wait for whatever comes first."""
         after = self.count()
         self.type(text)
         return self.answer(after, within)
 
-    def answer(self, after: int, within: float = 10) -> Message:
+    def answer(self, after: int, within: float = 30) -> Message:
         """The message that the first call after number `after` sent or edited."""
         calls = until(lambda: self.calls(after), within, f"an answer to {self.user_id}")
         return self.message(calls[0]["result"]["message_id"])
@@ -89,9 +89,9 @@ class Chat:
             calls = self.demo.telegram_sent("answerCallbackQuery", after)
             return [call["params"]["text"] for call in calls if call["params"].get("text")]
 
-        return until(popped, 10, "a toast")[0]
+        return until(popped, 30, "a toast")[0]
 
-    def wait(self, message: Message, fragment: str, within: float = 20) -> Message:
+    def wait(self, message: Message, fragment: str, within: float = 40) -> Message:
         """Until the message says `fragment`."""
 
         try:

@@ -44,5 +44,5 @@ def done(kind: str = "send") -> list[Job]:
         jobs = Job.objects.filter(worker="notifier", kind=kind)
         return jobs.exists() and not jobs.filter(status__in=["Pending", "Running"], run_at=None).exists()
 
-    until(ended, 20, "the end of the jobs")
+    until(ended, 30, "the end of the jobs")
     return list(Job.objects.filter(worker="notifier", kind=kind).order_by("created_at"))

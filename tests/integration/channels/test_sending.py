@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.accounts.channels import carrying, door, mail
+from apps.accounts.channels import carrying, door, mail, webhook
 from apps.accounts.channels.models import Channel, Kind, Preference, Sending
 from apps.accounts.models import User
 from apps.feed import push
@@ -227,8 +227,9 @@ def test_three_come_at_once_and_more_when_the_minute_is_over(
 
 
 def test_what_happens_while_a_message_is_on_its_way_follows_it(
-    notifier: None, receiver: Receiver, hook_of: ChannelOf, alice: User
+    notifier: None, receiver: Receiver, hook_of: ChannelOf, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(webhook, "SECONDS", 100.0)
     hook_of(alice)
     receiver.hold = threading.Event()
     tell(alice, "first")
@@ -255,7 +256,7 @@ def test_a_webhook_that_fails_is_tried_again_and_again_with_all_that_happened(
     )
     tell(alice, "second")
     receiver.status = 204
-    until(lambda: sent() == 2, 20, "both")
+    until(lambda: sent() == 2, 30, "both")
     channel.refresh_from_db()
     assert (channel.failing_since, channel.error) == (None, "")
     assert channel.worked_at is not None
@@ -346,17 +347,19 @@ def test_a_full_mailbox_is_tried_later_and_is_nobody_else_s_trouble(
 
 
 def test_a_mail_server_that_hangs_fails_the_job_and_the_mail_comes_when_it_is_back(
-    notifier: None, mailbox: Mailbox, mail_of: ChannelOf, alice: User, monkeypatch: pytest.MonkeyPatch
+    notifier: None, mailbox: Mailbox, mail_of: ChannelOf, alice: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.setattr(carrying, "SHORTEST", timedelta(seconds=0.5))
+    settings.EMAIL_TIMEOUT = 0.5
     mailbox.hang = True
     mail_of(alice)
     tell(alice)
-    until(lambda: Job.objects.filter(status="Failed").exists(), 20, "the job's end")
+    until(lambda: Job.objects.filter(status="Failed").exists(), 30, "the job's end")
     assert Job.objects.filter(status="Failed").latest("created_at").attempts == 4
     assert Event.objects.filter(type="notification").count() == 1, "nobody is notified of the failure"
+    settings.EMAIL_TIMEOUT = 10
     mailbox.hang = False
-    until(lambda: mailbox.mails, 20, "the mail")
+    until(lambda: mailbox.mails, 30, "the mail")
 
 
 def test_endpoints_that_hang_delay_nobody_else(
@@ -368,6 +371,7 @@ def test_endpoints_that_hang_delay_nobody_else(
     bob: User,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(webhook, "SECONDS", 100.0)  # none of those that hang is given up before bob has his mail
     monkeypatch.setattr(door.abroad, "_places", threading.BoundedSemaphore(2))  # half of the four that work here
     receiver.hold = threading.Event()
     for number in range(8):
@@ -376,11 +380,11 @@ def test_endpoints_that_hang_delay_nobody_else(
     tell(alice)
     until(lambda: receiver.asked == 2, what="two that hang")
     tell(bob)
-    until(lambda: mailbox.mails, 5, "bob's mail")
+    until(lambda: mailbox.mails, 60, "bob's mail")
     assert receiver.asked == 2
     assert receiver.posts == []
     receiver.hold.set()
-    until(lambda: sent() == 9, 20, "everything")
+    until(lambda: sent() == 9, 30, "everything")
 
 
 def test_deleting_a_person_takes_their_channels_along(hook_of: ChannelOf, alice: User) -> None:

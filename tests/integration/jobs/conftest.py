@@ -34,6 +34,15 @@ def short_lease(monkeypatch: pytest.MonkeyPatch) -> float:
 
 
 @pytest.fixture
+def steady_lease(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Short as well, and longer than a busy machine keeps a living worker from saying so."""
+    from sokoul.env import ENV
+
+    monkeypatch.setattr(ENV, "job_lease", 5.0)
+    return 5.0
+
+
+@pytest.fixture
 def worker(queue: None) -> Iterator[Callable[..., Any]]:
     """Starts a worker in this process, which the end of the test stops."""
     from apps.jobs.worker import Worker

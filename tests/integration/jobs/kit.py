@@ -12,7 +12,7 @@ from typing import Any
 DELAYS = (0.05, 0.1, 0.2)
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 40.0, what: str = "") -> Any:
     """What `condition` gives once it is true; fails after the deadline."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -59,7 +59,7 @@ def test_a_message_of_a_job_that_is_gone_goes_too(worker: StartWorker) -> None:
 
 
 def test_the_same_job_twice_to_two_workers_has_one_effect(
-    worker: StartWorker, tmp_path: Path, short_lease: float
+    worker: StartWorker, tmp_path: Path, steady_lease: float
 ) -> None:
     started, release = tmp_path / "started", tmp_path / "release"
     job = services.enqueue("scout", "test.hold", {"started": str(started), "release": str(release)})
@@ -113,13 +113,16 @@ def test_a_renewed_lease_keeps_others_away(queue: None) -> None:
     assert claims.claim({job.pk: 1}) == []
 
 
-def test_a_long_job_is_not_delivered_to_another(worker: StartWorker, short_lease: float, tmp_path: Path) -> None:
+def test_a_long_job_is_not_delivered_to_another(
+    queue: None, steady_lease: float, worker: StartWorker, tmp_path: Path
+) -> None:
+    broker.call(broker.declare())  # anew, with this ack wait
     started, release = tmp_path / "started", tmp_path / "release"
     job = services.enqueue("scout", "test.hold", {"started": str(started), "release": str(release)})
     worker()
     worker()
     wait_for(started.exists)
-    later = now() + timedelta(seconds=3 * short_lease)
+    later = now() + timedelta(seconds=2.1 * steady_lease)  # its first lease and ack wait have passed by then
     wait_for(lambda: Job.objects.filter(pk=job.pk, lease_until__gt=later).exists())
     release.touch()
     wait_for(lambda: Job.objects.get(pk=job.pk).status == Status.COMPLETED)

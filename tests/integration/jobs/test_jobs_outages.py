@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.utils.timezone import now
 
 from apps.feed.models import Event
 from apps.jobs import broker, claims, deadletters, reconciling, relay, services
@@ -65,9 +66,10 @@ def test_a_job_that_kills_every_worker_ends_in_the_dead_letters(worker_process: 
     """Two attempts were lost already; two workers die, the second one during the last delivery; the third finds none left."""
     job = services.enqueue("scout", "test.die", {}, user_id=user.pk)
     Job.objects.filter(pk=job.pk).update(attempts=claims.ATTEMPTS - 2)
+    # A lease that lapsed between a claim and the death would have one worker try twice.
     for _ in range(2):
-        assert worker_process(lease=0.5).wait(20) == -signal.SIGKILL
-    worker_process(lease=0.5)
+        assert worker_process(lease=3).wait(30) == -signal.SIGKILL
+    worker_process(lease=3)
     wait_for(lambda: has(job, Status.FAILED))
     assert (job.attempts, job.error) == (4, claims.DIED)
     [letter] = wait_for(deadletters.letters)
@@ -155,9 +157,12 @@ def relay_turns(until: Callable[[], Any]) -> Any:
 def test_without_nats_a_job_is_accepted_at_once_and_runs_later(
     without_nats: Callable[[], None], worker: StartWorker
 ) -> None:
-    began = time.monotonic()
-    job = services.enqueue("scout", "noop", {})
-    assert time.monotonic() - began < 0.5
+    seconds = []
+    for _ in range(3):
+        began = time.monotonic()
+        job = services.enqueue("scout", "noop", {})
+        seconds.append(time.monotonic() - began)
+    assert min(seconds) < 0.5
     worker()
     one = relay.Relay()
     one.turn()
@@ -267,15 +272,15 @@ def test_the_relay_publishes_what_nobody_published(queue: None, worker: StartWor
 
     monkeypatch.setattr(outbox, "hand_over", lambda batch: None)
     job = services.enqueue("scout", "noop", {})
+    Job.objects.filter(pk=job.pk).update(created_at=now() + timedelta(seconds=30))
     assert relay.publish_due() == 0, "what is younger than a second is left to the process that committed it"
+    Job.objects.filter(pk=job.pk).update(created_at=job.created_at)
     worker()
     relay_turns(lambda: has(job, Status.COMPLETED))
     assert job.publication == 0
 
 
 def test_a_job_for_later_is_published_when_its_time_has_come(queue: None) -> None:
-    from django.utils.timezone import now
-
     job = services.enqueue("scout", "noop", {}, run_at=now() + timedelta(seconds=60))
     Job.objects.filter(pk=job.pk).update(created_at="2000-01-01T00:00:00Z")
     assert relay.publish_due() == 0

@@ -25,6 +25,7 @@ from apps.jobs.claims import ATTEMPTS, Finished
 from apps.jobs.models import Job, Status
 from apps.jobs.streams import JOBS
 from apps.jobs.worker import Worker
+from sokoul.env import ENV
 from tests.integration.jobs import kit
 from tests.integration.jobs.kit import wait_for
 
@@ -190,6 +191,7 @@ def test_whatever_crashes_between_delivery_and_acknowledgement_each_job_ends_onc
 ) -> None:
     monkeypatch.setattr(reconciling, "SETTLED", 0)
     broker.call(broker.declare())  # anew, with the short ack wait
+    monkeypatch.setattr(ENV, "job_lease", 5.0)  # a worker that lives is not taken for dead when it is held up
     _run(Deliveries, examples=8, steps=15)
 
 
