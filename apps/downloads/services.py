@@ -156,14 +156,22 @@ def enqueue(download: Download) -> Any:
 def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> None:
     """The search that a download waited for has ended: take this release, or say why none will do. Twice is once.
 
-    A release that was blocked since it was found is passed over for the next one.
+    A release that was blocked since it was found is passed over for the next one, which is looked for while nobody is held.
     """
+    while release and (blocked := _choose(download_id, release, refusals)):
+        wanted = (blocked.media_id, blocked.season, blocked.episode, blocked.profile_id)
+        release = search.best(*wanted, user_id=blocked.user_id)
+    if release is None:
+        _choose(download_id, None, refusals)
+
+
+def _choose(download_id: int, release: Torrent | None, refusals: list[str]) -> Download | None:
+    """Gives the download, with nothing written, where the release is blocked for it."""
     with transaction.atomic():
         if (download := held(download_id)) is None or download.phase != Phase.SEARCHING:
-            return
+            return None
         if release and blocklist.of(download.media_id, download.user_id).holds(release.pk):
-            wanted = (download.media_id, download.season, download.episode, download.profile_id)
-            release = search.best(*wanted, user_id=download.user_id)
+            return download
         if release is None:
             reason = _nothing(refusals) + _tried(download)
             rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
@@ -171,6 +179,7 @@ def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> No
             rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
         else:
             _take(download, release)
+    return None
 
 
 def held(download_id: int) -> Download | None:
