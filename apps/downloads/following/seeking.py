@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from apps.downloads import search
 from apps.downloads.following import wanted
-from apps.downloads.following.models import Follow, Seek
+from apps.downloads.following.models import Seek
 from apps.downloads.following.taking import QUOTA_RETRY, take
 from apps.downloads.following.wanted import WHOLE_SEASONS, Unit, wanted_by
 from apps.jobs import services as jobs

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from apps.accounts import refused_keys
-from apps.downloads.indexers import caps, offer
+from apps.downloads.indexers import caps, flags, offer
 from apps.downloads.indexers.caps import Caps
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.paging import Slice, first_answer, read_all
@@ -91,6 +91,7 @@ class _Release(BaseModel):
     downloadUrl: Text = ""
     magnetUrl: Text = ""
     infoUrl: Text = ""
+    indexerFlags: Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])] = []
     publishDate: Annotated[datetime | None, BeforeValidator(_aware)] = None
 
 
@@ -198,4 +199,5 @@ def _offer(row: Any, name: str) -> Offer | None:
         published_at=release.publishDate,
         page_url=release.infoUrl,
         keys=secrets_of("PROWLARR_API_KEY"),
+        flags=flags.named(release.indexerFlags),
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from xml.etree.ElementTree import Element
 
-from apps.downloads.indexers import caps, offer, pauses, refusals, xml
+from apps.downloads.indexers import caps, flags, offer, pauses, refusals, xml
 from apps.downloads.indexers.caps import Caps
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.paging import Slice, first_answer, read_all
@@ -152,9 +152,8 @@ def _limits_reached(root: Element) -> float:
 
 
 def _offer(feed: Feed, item: Element) -> Offer | None:
-    attributes = {
-        child.get("name", "").lower(): child.get("value", "") for child in item if child.tag.endswith("}attr")
-    }
+    pairs = [(child.get("name", "").lower(), child.get("value", "")) for child in item if child.tag.endswith("}attr")]
+    attributes = dict(pairs)
     enclosure = item.find("enclosure")
     inside = dict(enclosure.attrib) if enclosure is not None else {}
     if inside.get("type", "").endswith("nzb"):
@@ -174,7 +173,16 @@ def _offer(feed: Feed, item: Element) -> Offer | None:
         published_at=_date(_text(item, "pubDate")),
         page_url=_text(item, "comments"),
         keys=(feed.key,),
+        flags=_flags(attributes, [value for name, value in pairs if name == "tag"]),
     )
+
+
+def _flags(attributes: dict[str, str], tags: list[str]) -> frozenset[str]:
+    """By the volume factors and tags of Torznab, and what Newznab has for Usenet and some feeds send all the same."""
+    factors = (attributes.get(f"{way}volumefactor", "") for way in ("download", "upload"))
+    said = {"scene": "prematch", "nuked": "nuked"}
+    words = [flag for flag, name in said.items() if attributes.get(name) == "1"]
+    return flags.counted(*factors) | flags.named([*tags, *words])
 
 
 def _text(item: Element, name: str) -> str:
