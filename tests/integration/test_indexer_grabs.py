@@ -1,14 +1,19 @@
 """Fetching .torrent files: what does not come counts against its indexer, and a download says what it waits for."""
 
+import uuid
 from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
-from apps.downloads import offered
+from apps.accounts.models import User
+from apps.downloads import offered, tasks
 from apps.downloads.indexers import Wish, fetch_torrent, search_all
 from apps.downloads.indexers.refusals import LeftAloneError, LimitReachedError
-from apps.downloads.models import Indexer, Torrent
+from apps.downloads.models import Download, Indexer, IndexerUse, Phase, Torrent
+from apps.downloads.services import StartPayload
+from apps.feed.models import Event
+from apps.jobs.registry import Running, Snooze
 from apps.media.models import Kind as MediaKind
 from sokoul import http
 from sokoul.env import ENV
@@ -16,6 +21,7 @@ from sokoul.errors import TransientError
 from tests.demo import Demo
 from tests.integration.test_indexers_books import configure
 from tests.providers import providers
+from tests.wishes import make_media
 
 __all__ = ["providers"]
 NAME = "Quiet.Quay.2026.1080p.WEB-DL.H.264-QUAI"
@@ -102,3 +108,66 @@ def test_a_release_that_is_gone_is_no_failure_of_its_indexer(providers: Demo, to
     with pytest.raises(Exception, match="no longer"):
         fetch_torrent(torrent)
     assert (row().failures, left()) == (0, 0)
+
+
+# --- what a download waits for
+
+
+def started(user: User, torrent: Torrent) -> Download:
+    Torrent.objects.update(magnet="")
+    return Download.objects.create(user=user, media=make_media(), torrent=torrent, phase=Phase.QUEUED, status="Pending")
+
+
+def prepare(download: Download) -> float:
+    """Its job, once; gives the seconds after which it comes again."""
+    job = Running(uuid.uuid4(), "start", download.user_id, "", 1)
+    payload = StartPayload(download_id=download.pk, torrent_id=download.torrent_id)
+    try:
+        tasks.start_download(payload, job)
+    except Snooze as again:
+        return again.seconds
+    finally:
+        download.refresh_from_db()
+    return 0.0
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "It waits until {}: no more releases may be fetched from Good before, by the limits that its admin has set."),
+        ("fr", "Il attend jusqu’au {} : d’ici là, plus aucune version ne peut être récupérée chez Good, "
+               "d’après les limites fixées par l’admin."),
+    ],
+)  # fmt: skip
+def test_a_download_that_waits_for_a_limit_says_so_once(
+    torrent: Torrent, alice: User, language: str, words: str
+) -> None:
+    User.objects.filter(pk=alice.pk).update(language=language)
+    Indexer.objects.update(grabs_day=1)
+    used = IndexerUse.objects.create(
+        indexer=row(), what="grabs", amount=1, at=(timezone.now() - timedelta(hours=20)).replace(second=10)
+    )
+    download = started(alice, torrent)
+    assert prepare(download) == pytest.approx(4 * 3600, abs=120), "and that costs none of its attempts"
+    assert (download.phase, download.reason) == (
+        Phase.QUEUED, words.format(f"{used.at + timedelta(days=1):%Y-%m-%d %H:%M} UTC"),
+    )  # fmt: skip
+    told = Event.objects.filter(user=alice, type="download.updated", data__reason=download.reason)
+    prepare(download)
+    assert told.count() == 1
+    used.delete()
+    assert (prepare(download), download.reason, bool(download.swarm)) == (0.0, "", True)
+
+
+def test_a_download_that_waits_for_an_indexer_that_fails_says_so(
+    providers: Demo, torrent: Torrent, alice: User
+) -> None:
+    providers.misbehave("torznab", "status", path_prefix="download/", code=503, retry_after=900, times=1)
+    download = started(alice, torrent)
+    with pytest.raises(TransientError):
+        prepare(download)
+    assert download.reason == ""
+    assert prepare(download) == pytest.approx(900, abs=20)
+    assert "Good, which has it, does not answer as it should." in download.reason
+    Download.objects.filter(pk=download.pk).update(phase=Phase.CANCELLED, status="Failed", reason="Cancelled by you.")
+    assert (prepare(download), download.reason) == (0.0, "Cancelled by you.")
