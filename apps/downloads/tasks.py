@@ -5,9 +5,10 @@ from typing import Any
 from django.utils import timezone
 from pydantic import BaseModel
 
-from apps.downloads import preparation, recycling, replacement, search, services
+from apps.downloads import forgetting, preparation, recycling, replacement, search, services
 from apps.downloads.following import retention, rss, seeking
 from apps.downloads.following.seeking import SeekPayload
+from apps.downloads.forgetting import ForgetPayload
 from apps.downloads.indexers import LeftAloneError, SpentError, limits
 from apps.downloads.profiles import again
 from apps.downloads.profiles.again import AgainPayload
@@ -62,6 +63,11 @@ def start_download(payload: StartPayload, job: Running) -> None:
 def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
     replacement.start_failed(payload, reason)
     return ""
+
+
+@handler("hunter", "forget", ForgetPayload)
+def forget_files(payload: ForgetPayload, job: Running) -> dict[str, int]:
+    return forgetting.run(payload)
 
 
 @handler("scout", "seek", SeekPayload)
