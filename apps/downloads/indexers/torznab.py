@@ -11,8 +11,9 @@ from xml.etree.ElementTree import Element
 
 from apps.downloads.indexers import caps, flags, offer, pauses, refusals, xml
 from apps.downloads.indexers.caps import Caps
+from apps.downloads.indexers.newest import Seen
 from apps.downloads.indexers.offer import Batch, Offer
-from apps.downloads.indexers.paging import Slice, first_answer, read_all
+from apps.downloads.indexers.paging import Slice, first_answer, read_all, read_new
 from apps.downloads.indexers.questions import Question, questions
 from apps.downloads.indexers.refusals import KeyRefusedError
 from apps.downloads.indexers.turn import Source, Turn
@@ -113,13 +114,14 @@ def search(feed: Feed, turn: Turn, wish: Wish) -> Batch:
     return first_answer(questions(wish, able) if wanted else [], ask)
 
 
-def latest(feed: Feed, turn: Turn) -> Batch:
-    """The newest films and series that the feed has: a search for nothing in particular, its first page."""
+def latest(feed: Feed, turn: Turn, seen: Seen) -> Batch:
+    """The newest films and series that the feed has: a search for nothing in particular."""
     able = _able(feed, turn)
     wanted = [*able.below(MOVIES), *able.below(TV)]
     if not wanted:
         return Batch()
-    return Batch(_page(feed, turn, {"t": "search", **_usual(wanted, able)}, 0, turn.left).offers)
+    page = functools.partial(_page, feed, turn, {"t": "search", **_usual(wanted, able)})
+    return read_new(feed.name, page, able.limit, turn.end, seen)
 
 
 def _usual(wanted: list[int], able: Caps) -> Question:
