@@ -21,10 +21,15 @@ log = logs.logger(__name__)
 USER = Policy("user", 100)
 ANONYMOUS = Policy("anonymous", 10)
 SEARCH = Policy("search", 30)
+REPLACE = Policy("replace", 10)
 
 _UNLIMITED = re.compile(r"(/api/v1)?/(health(/\w+)?|metrics)")
 _SEEN = re.compile(r"/|/(docs|schema|app|dashboard)|/(app|dashboard|static)/.*|(/api/v1)?/posters/.*", re.DOTALL)
-_SEARCH = re.compile(r"(/api/v1)?/search")
+# What costs others something (indexers, swarms): less of it than of anything else, by whichever way it is asked for.
+_COSTLY = (
+    (SEARCH, re.compile(r"(/api/v1)?/search")),
+    (REPLACE, re.compile(r"((/api/v1)?|/app)/downloads/\d+/replace")),
+)
 _by_address_alone: set[str] = set()
 
 
@@ -78,9 +83,8 @@ def _as_caller(request: HttpRequest) -> list[Claim]:
         return []
     address = place(client_ip.current())
     own = Claim(ANONYMOUS, address) if user_id is None else Claim(USER, str(user_id))
-    if not _SEARCH.fullmatch(request.path_info):
-        return [own]
-    return [own, Claim(SEARCH, address if user_id is None else f"user:{user_id}")]
+    who = address if user_id is None else f"user:{user_id}"
+    return [own, *(Claim(policy, who) for policy, path in _COSTLY if path.fullmatch(request.path_info))]
 
 
 def caller(request: HttpRequest) -> int | None:

@@ -1,10 +1,13 @@
 """The blocklist: releases that are not chosen again for a title, by a person or by everybody."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Case, Q, QuerySet, SmallIntegerField, Value, When
+from django.utils.translation import gettext as _
 
 from apps.accounts import audit
 from apps.accounts.models import User
@@ -14,7 +17,7 @@ from apps.downloads.faults import Fault
 from apps.downloads.models import Blocked, Candidate, Download, Source, Torrent
 from apps.downloads.releases.verdict import Verdict
 from sokoul.api import Page, listing
-from sokoul.errors import forbidden, not_found
+from sokoul.errors import conflict, forbidden, not_found
 
 MOST = 200  # entries of one title that count, the newest
 
@@ -145,7 +148,7 @@ def remove(user_id: int, blocked_id: int) -> None:
 def clear(user_id: int) -> int:
     """Let everything be chosen again; gives how many entries there were."""
     with transaction.atomic():
-        count, _ = Blocked.objects.filter(user_id=user_id).delete()
+        count = Blocked.objects.filter(user_id=user_id).delete()[0]
         if count:
             _note("blocklist.cleared", "", user_id, count=count)
     return count
@@ -162,8 +165,8 @@ def lift(blocked_id: int, by: User) -> None:
 
 
 def widen(blocked_id: int, by: User) -> None:
-    """An admin makes a person's entry everybody's. Twice is once."""
-    with transaction.atomic():
+    """An admin makes a person's entry everybody's. Twice is once; PermanentError (409) where two do it in the same moment."""
+    with _alone(), transaction.atomic():
         entry = Blocked.objects.select_for_update().filter(pk=blocked_id).select_related("media").first()
         if entry is None:
             raise not_found("This entry of the blocklist")
@@ -175,6 +178,17 @@ def widen(blocked_id: int, by: User) -> None:
         else:
             Blocked.objects.filter(pk=entry.pk).update(user=None)
         audit.record("blocklist.widened", str(entry), by, media_id=entry.media_id, **owner)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """What the database says where another admin has just made everybody's what somebody else had blocked, too."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "blocklist_unique" not in str(error):
+            raise
+        raise conflict(_("Another admin has just blocked this release for everybody.")) from error
 
 
 def _owner(entry: Blocked) -> dict[str, str]:

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.downloads.indexers import Offer
+from apps.downloads.indexers.flags import COUNTED
 from apps.downloads.models import Torrent
 from apps.downloads.releases.name import to_json
 from apps.downloads.releases.parse import parse
@@ -16,7 +17,7 @@ from sokoul.errors import TransientError
 
 REFRESHED = [
     "title", "info_hash_v1", "info_hash_v2", "magnet", "download_url", "indexer", "indexers", "page_url", "size",
-    "seeders", "peers", "published_at", "parsed", "seen_at",
+    "seeders", "peers", "published_at", "parsed", "flags", "seen_at",
 ]  # fmt: skip
 TRIES = 3
 
@@ -46,6 +47,12 @@ class Release:
     def alike(self) -> str:
         """What it is known again by where no offer tells a hash: its title and exact size."""
         return "" if self.v1 or self.v2 else next((name for offer in self.offers if (name := _alike(offer))), "")
+
+    @property
+    def flags(self) -> list[str]:
+        """What is so of the release, whoever says it; what it counts, where it is fetched from."""
+        anybodys = {flag for offer in self.offers for flag in offer.flags - COUNTED}
+        return sorted(anybodys | self.source.flags)
 
     @property
     def source(self) -> Offer:
@@ -160,6 +167,7 @@ def _row(release: Release, known: dict[str, Torrent]) -> Torrent:
         peers=max(offer.peers for offer in release.offers),
         published_at=source.published_at or release.first("published_at"),
         parsed=to_json(parse(source.title)),
+        flags=release.flags,
         seen_at=timezone.now(),
     )
 

@@ -1,24 +1,30 @@
 """Job `hunter.start`: from a chosen release or magnet to a wish that any hunter can take up."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from apps.downloads import blocklist, indexers, quotas, rows
 from apps.downloads.checking import check_content, left_out
 from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
+from apps.downloads.indexers import LeftAloneError, SpentError
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
 from sokoul.errors import PermanentError
 
+MINUTE = 60.0
 queued = Signal()  # a download has just become a hunter's: the one of this process need not wait for its next look
 
 
 def prepare(download_id: int) -> None:
     """Find out which swarm it is and what it holds, and queue it. Doing it twice changes nothing.
 
-    Raises TransientError when the indexer does not answer, PermanentError when the release cannot be used.
+    Raises TransientError when the indexer does not answer, SpentError or LeftAloneError while it may not be asked (`wait`),
+    PermanentError when the release cannot be used.
     """
     download = Download.objects.select_related("torrent").filter(pk=download_id).first()
     if download is None or download.phase != Phase.QUEUED or download.swarm:
@@ -38,6 +44,31 @@ def prepare(download_id: int) -> None:
         link = parse_magnet(magnet)
         _queue(download, link.info_hash_v1, link.info_hash_v2, magnet, b"", None)
     queued.send(None)
+
+
+def wait(download_id: int, error: SpentError | LeftAloneError) -> float:
+    """Say in the person's language what the download waits for, and until when; gives how many seconds that is."""
+    seconds = error.retry_after or MINUTE
+    download = Download.objects.select_related("torrent").filter(pk=download_id).first()
+    if download and download.torrent:
+        until = timezone.now() + timedelta(seconds=seconds)
+        gaps = {"indexer": download.torrent.indexer, "date": f"{until:%Y-%m-%d %H:%M} UTC"}
+        with quotas.speaking_to(download.user_id):
+            _say(download, (_SPENT if isinstance(error, SpentError) else _LEFT_ALONE) % gaps)
+    return seconds
+
+
+_SPENT = gettext_lazy(
+    "It waits until %(date)s: no more releases may be fetched from %(indexer)s before, by the limits that its admin has set."
+)
+_LEFT_ALONE = gettext_lazy("It waits until %(date)s: %(indexer)s, which has it, does not answer as it should.")
+
+
+def _say(download: Download, reason: str) -> None:
+    with transaction.atomic():
+        waiting = Download.objects.filter(pk=download.pk, phase=Phase.QUEUED, swarm="", torrent=download.torrent)
+        if waiting.exclude(reason=reason).update(reason=reason):
+            rows.announce(download.pk)
 
 
 def _fetch(torrent: Torrent) -> tuple[str, bytes]:

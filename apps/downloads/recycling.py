@@ -144,7 +144,15 @@ def _delete(folder: Path) -> None:
 
 
 def _sweep_staging() -> None:
-    """What a crash left half copied. What is being filed now is younger than a day."""
+    """What a crash left half copied. What is being filed now is younger than a day; what cannot go stops nothing else."""
     for file in (ENV.library / STAGING).glob("*"):
-        if time.time() - file.lstat().st_ctime > DAY:
-            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another relay was faster
+            if time.time() - file.lstat().st_ctime > DAY:
+                _unstage(file)
+
+
+def _unstage(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:  # a folder is nothing that Sokoul ever put there
+        log.warning("something that lies in the staging folder stays there", name=file.name, error=error.strerror)

@@ -101,12 +101,12 @@ def _end(download: Download, tried: list[dict[str, Any]]) -> None:
 
 
 def _go_on(download_id: int) -> None:
-    """The next best of what was seen lately, else a search; where it is chosen already, its job. The row is held."""
+    """The next best of what was seen lately and decided about, else a search; where it is chosen already, its job. The row is held."""
     download = Download.objects.get(pk=download_id)
     if download.phase == Phase.SEARCHING:
         since = timezone.now() - RECENT
         wanted = (download.media_id, download.season, download.episode, download.profile_id)
-        if release := search.best(*wanted, user_id=download.user_id, seen_since=since):
+        if release := search.best(*wanted, user_id=download.user_id, seen_since=since, anew=False):
             services.choose(download_id, release, [])
             return
     services.enqueue(download)

@@ -221,13 +221,16 @@ def best(
     *,
     user_id: int | None = None,
     seen_since: datetime | None = None,
+    anew: bool = True,
 ) -> Torrent | None:
     """The release to take by the profile that was asked for, else the title's; None when nothing that was found will do, or
     was seen since then.
 
     The first by score that releases.choice.pick lets pass. Nothing is taken that is on the blocklist of `user_id` or of everybody.
+    `anew` False: what the profile of now has not decided about yet is not known; to decide may take long, so whoever holds
+    somebody's row asks so.
     """
-    fit = _decided(media_id, season, episode, profile_id).filter(score__isnull=False)
+    fit = _decided(media_id, season, episode, profile_id, anew=anew).filter(score__isnull=False)
     rows = blocklist.of(media_id, user_id).mark(fit).filter(blocked_by__isnull=True)
     if seen_since is not None:
         rows = rows.filter(torrent__seen_at__gte=seen_since)
@@ -240,12 +243,14 @@ def _is_single(candidate: Candidate) -> bool:
     return candidate.media.kind == Kind.TV and is_single(candidate.torrent.parsed)
 
 
-def _decided(media_id: int, season: int | None, episode: int | None, profile_id: int | None) -> QuerySet[Candidate]:
-    """What the profile of now thinks of what was found; where something else is stored, it decides first."""
+def _decided(
+    media_id: int, season: int | None, episode: int | None, profile_id: int | None, *, anew: bool = True
+) -> QuerySet[Candidate]:
+    """What the profile of now thinks of what was found; where something else is stored, it decides first, if `anew`."""
     held = holding(media_id, profile_id)
     found = Candidate.objects.filter(media_id=media_id, season=season, episode=episode)
     rows = found.filter(profile_id=held.id, profile_version=held.version)
-    if found.exists() and not rows.exists():
+    if anew and found.exists() and not rows.exists():
         deciding.decide_again(media_id)
     return rows
 

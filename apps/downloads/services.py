@@ -9,10 +9,10 @@ from pydantic import BaseModel
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.downloads import blocklist, faults, placing, quotas, rows, search, sidecars
+from apps.downloads import blocklist, faults, forgetting, quotas, rows, search
 from apps.downloads.engine.metainfo import parse_magnet
 from apps.downloads.following.models import Declined, Follow
-from apps.downloads.models import Candidate, Download, LibraryFile, Phase, QualityProfile, Torrent
+from apps.downloads.models import Candidate, Download, Phase, QualityProfile, Torrent
 from apps.feed import push
 from apps.jobs import services as jobs
 from apps.media.models import Kind, Media
@@ -156,14 +156,22 @@ def enqueue(download: Download) -> Any:
 def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> None:
     """The search that a download waited for has ended: take this release, or say why none will do. Twice is once.
 
-    A release that was blocked since it was found is passed over for the next one.
+    A release that was blocked since it was found is passed over for the next one, which is looked for while nobody is held.
     """
+    while release and (blocked := _choose(download_id, release, refusals)):
+        wanted = (blocked.media_id, blocked.season, blocked.episode, blocked.profile_id)
+        release = search.best(*wanted, user_id=blocked.user_id)
+    if release is None:
+        _choose(download_id, None, refusals)
+
+
+def _choose(download_id: int, release: Torrent | None, refusals: list[str]) -> Download | None:
+    """Gives the download, with nothing written, where the release is blocked for it."""
     with transaction.atomic():
         if (download := held(download_id)) is None or download.phase != Phase.SEARCHING:
-            return
+            return None
         if release and blocklist.of(download.media_id, download.user_id).holds(release.pk):
-            wanted = (download.media_id, download.season, download.episode, download.profile_id)
-            release = search.best(*wanted, user_id=download.user_id)
+            return download
         if release is None:
             reason = _nothing(refusals) + _tried(download)
             rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
@@ -171,6 +179,7 @@ def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> No
             rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
         else:
             _take(download, release)
+    return None
 
 
 def held(download_id: int) -> Download | None:
@@ -343,7 +352,7 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
         if not moved:
             raise refused(download, "cancelled")
         if files:
-            forget_files(download.pk)
+            forgetting.forget(download.pk)
         _note("download.cancelled", download, by, files=files, **({"how": how} if how else {}))
 
 
@@ -364,20 +373,3 @@ def _stop_seeding(download: Download, by: User | None) -> None:
                 "It is finished and in your library. Add ?files=true to delete its files.", phase=download.phase
             )
         _note("download.seeding_ended", download, by)
-
-
-def forget_files(download_id: int) -> None:
-    """Take a download's files out of the library; a file that another row still names stays on disk."""
-    paths = list(LibraryFile.objects.filter(download_id=download_id).values_list("path", flat=True))
-    LibraryFile.objects.filter(download_id=download_id).delete()
-    kept = set(LibraryFile.objects.filter(path__in=paths).values_list("path", flat=True))
-    transaction.on_commit(lambda: _unlink([path for path in paths if path not in kept]))
-
-
-def _unlink(paths: list[str]) -> None:
-    """With what lies beside them: subtitles of no film are of no use."""
-    for path in paths:
-        file = ENV.library / path
-        for gone in (file, *sidecars.beside(file)):
-            gone.unlink(missing_ok=True)
-        placing.prune(file.parent)

@@ -5,15 +5,16 @@ from typing import Any
 from django.utils import timezone
 from pydantic import BaseModel
 
-from apps.downloads import preparation, recycling, replacement, search, services
+from apps.downloads import forgetting, preparation, recycling, replacement, search, services
 from apps.downloads.following import retention, rss, seeking
 from apps.downloads.following.seeking import SeekPayload
-from apps.downloads.indexers import limits
+from apps.downloads.forgetting import ForgetPayload
+from apps.downloads.indexers import LeftAloneError, SpentError, limits
 from apps.downloads.profiles import again
 from apps.downloads.profiles.again import AgainPayload
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
-from apps.jobs.registry import Running, chore, failed, handler
+from apps.jobs.registry import Running, Snooze, chore, failed, handler
 from sokoul.errors import PermanentError
 
 
@@ -51,6 +52,8 @@ def decide_again(payload: AgainPayload, job: Running) -> dict[str, object]:
 def start_download(payload: StartPayload, job: Running) -> None:
     try:
         preparation.prepare(payload.download_id)
+    except (SpentError, LeftAloneError) as error:  # nobody was asked, so it is no attempt
+        raise Snooze(preparation.wait(payload.download_id, error)) from error
     except PermanentError as error:
         if not replacement.start_faulty(payload, error):
             raise
@@ -60,6 +63,11 @@ def start_download(payload: StartPayload, job: Running) -> None:
 def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
     replacement.start_failed(payload, reason)
     return ""
+
+
+@handler("hunter", "forget", ForgetPayload)
+def forget_files(payload: ForgetPayload, job: Running) -> dict[str, int]:
+    return forgetting.run(payload)
 
 
 @handler("scout", "seek", SeekPayload)

@@ -13,7 +13,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.downloads import claims, hunter, library, rows, services
+from apps.downloads import claims, forgetting, hunter, library, rows, services
 from apps.downloads.hunter import TICK
 from apps.downloads.library import folder_of
 from apps.downloads.models import Download, LibraryFile, Phase, TorrentState
@@ -149,7 +149,7 @@ def test_two_people_share_one_swarm_and_one_file(demo: Demo, alice: User, bob: U
     paths = {file.path for file in LibraryFile.objects.all()}
     assert len(paths) == 1
     assert {file.user_id for file in LibraryFile.objects.all()} == {alice.pk, bob.pk}
-    services.forget_files(first.pk)
+    forgetting.forget(first.pk)
     assert (ENV.library / paths.pop()).exists(), "bob still has it"
 
 

@@ -155,6 +155,19 @@ def test_searches_of_a_person_are_thirty_got_and_posted_together(client: From, a
     assert client.standings("GET", "/user/profile", token) == {"user": 69, "ip": 969}, "refused ones are in no log"
 
 
+@pytest.mark.parametrize("path", ["/downloads/7/replace", "/api/v1/downloads/7/replace"])
+def test_a_person_replaces_ten_releases_a_minute_whichever_download_they_are_of(
+    client: From, alice: User, path: str
+) -> None:
+    token = token_of(alice)
+    answers = [client.ask("POST", path.replace("7", str(number)), token).status_code for number in range(10)]
+    assert answers == [404] * 10, "there are no such downloads"
+    assert client.ask("POST", path, token).status_code == 429
+    client.client.force_login(alice)
+    assert client.ask("POST", "/app/downloads/7/replace").status_code == 429, "the button is the same"
+    assert client.standings("POST", "/downloads/7/retry", token) == {"user": 89, "ip": 989}
+
+
 def test_a_strangers_search_is_one_of_ten(client: From) -> None:
     assert client.standings("GET", "/search?query=") == {"anonymous": 9, "search": 29, "ip": 999}
 

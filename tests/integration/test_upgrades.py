@@ -14,7 +14,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from apps.accounts.models import User
-from apps.downloads import library, placing, recycling, rows, services, upgrading
+from apps.downloads import forgetting, library, placing, recycling, rows, services, upgrading
 from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase, TorrentState
 from apps.downloads.tasks import sweep_recycle_bin
 from apps.media.models import Media
@@ -333,7 +333,9 @@ def test_subtitles_and_extras_come_along_and_go_with_the_film(alice: User, monke
         f"{film}.mp4", f"{film}.en.srt", f"{film}.fr.forced.srt", f"{home}/extras/making of.mp4"
     }  # fmt: skip
     assert [row.path for row in filed] == [f"{film}.mp4", f"{home}/extras/making of.mp4"]
-    services._unlink([row.path for row in filed])
+    files = forgetting._inodes({row.path for row in filed})
+    download.library_files.all().delete()
+    assert forgetting._remove(files) == 4
     assert not (ENV.library / "Movies").exists()
     monkeypatch.setattr(ENV, "library_extras", ["nfo"])
     library.file_download(download.pk)

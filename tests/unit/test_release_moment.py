@@ -1,10 +1,11 @@
-"""Whether this is the moment to take a release: age, disk, queue, library, blocklist."""
+"""Whether this is the moment to take a release: its age."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from apps.downloads.releases import verdict
 from apps.downloads.releases.formats import Subject
-from apps.downloads.releases.moment import GB, Circumstances, obstacles
+from apps.downloads.releases.moment import Circumstances, obstacles
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile, Tier
 
@@ -15,13 +16,13 @@ TIERS = (
     Tier(name="TV", qualities=("HDTV-1080p",)),
 )
 WEB, DISC, TV = (
-    Subject(parse(f"Lamp.2019.1080p.{source}.x264-GRP"), 6 * GB) for source in ("WEB-DL", "BluRay", "HDTV")
+    Subject(parse(f"Lamp.2019.1080p.{source}.x264-GRP"), 6 * 10**9) for source in ("WEB-DL", "BluRay", "HDTV")
 )
 
 
 def codes(release: Subject = WEB, profile: dict[str, Any] | None = None, **at: Any) -> list[str]:
     rules = Profile(tiers=TIERS, **(profile or {}))
-    return [verdict.code for verdict in obstacles(release, Circumstances(NOW, **at), rules)]
+    return [one.code for one in obstacles(release, Circumstances(NOW, **at), rules)]
 
 
 def old(minutes: int) -> datetime:
@@ -29,7 +30,7 @@ def old(minutes: int) -> datetime:
 
 
 def test_nothing_speaks_against_it_by_itself() -> None:
-    assert codes() == codes(published_at=old(0), free=6 * GB) == []
+    assert codes() == codes(published_at=old(0)) == []
 
 
 def test_it_waits_for_a_better_one_unless_it_is_good_enough() -> None:
@@ -48,24 +49,15 @@ def test_it_has_to_have_its_age() -> None:
     assert codes(DISC, young, published_at=NOW + timedelta(hours=1)) == ["too_young"]
 
 
-def test_room_protocol_blocklist_and_the_day_it_comes_out() -> None:
-    assert codes(free=6 * GB - 1) == ["no_space"]
-    assert codes(protocol="usenet") == ["wrong_protocol"]
-    assert codes(blocklisted="stalled twice") == ["blocklisted"]
-    assert codes(available_from=date(2026, 1, 3)) == ["not_available"]
-    assert codes(available_from=date(2026, 1, 2)) == []
-
-
-def test_what_is_there_and_what_is_on_its_way() -> None:
-    assert codes(held=TV) == []
-    assert codes(held=DISC) == codes(held=WEB) == ["not_an_upgrade"]
-    assert codes(DISC, {"cutoff": "Web"}, held=WEB) == ["cutoff_met"]
-    assert codes(held=WEB, same_held=True) == ["already_there"]
-    assert codes(queued=DISC) == ["better_queued"]
-    assert codes(queued=TV) == []
-    assert codes(queued=WEB, same_queued=True) == ["queued"]
-
-
 def test_the_sentence_has_the_figures() -> None:
-    [verdict] = obstacles(WEB, Circumstances(NOW, free=GB), Profile())
-    assert verdict.sentence() == "It needs 6 GB, 1 GB are free."
+    [young] = obstacles(WEB, Circumstances(NOW, old(12)), Profile(minimum_age_minutes=30))
+    assert young.sentence() == "It is 12 minutes old; the profile wants releases of at least 30."
+
+
+def test_every_reason_of_the_moment_can_come_to_pass() -> None:
+    """What is asked of nobody has no sentence either; `blocklisted` is the blocklist's own."""
+    said = {
+        *codes(profile={"minimum_age_minutes": 9}, published_at=NOW),
+        *codes(profile={"delay_minutes": 9}, published_at=NOW),
+    }
+    assert said | {"blocklisted"} == set(verdict._NOT_NOW)

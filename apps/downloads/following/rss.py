@@ -50,7 +50,9 @@ def read() -> dict[str, Any]:
     except SokoulError as error:
         log.warning("what is new could not be looked at", reason=error.message)
         return {"error": error.message}
-    return {"new": len(offers), **_taken(offers)}
+    told = {"new": len(offers), **_taken(offers)}
+    indexers.note_newest(offers)  # last: who dies before looks as far back again
+    return told
 
 
 def _taken(offers: list[Offer]) -> dict[str, Any]:

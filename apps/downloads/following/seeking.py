@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from apps.downloads import search
 from apps.downloads.following import wanted
-from apps.downloads.following.models import Follow, Seek
+from apps.downloads.following.models import Seek
 from apps.downloads.following.taking import QUOTA_RETRY, take
 from apps.downloads.following.wanted import WHOLE_SEASONS, Unit, wanted_by
 from apps.jobs import services as jobs
@@ -133,8 +133,16 @@ def _searched(unit: Unit, attempt: int) -> str:
             raise
         log.warning("a followed title could not be searched for", media_id=unit.media_id, reason=error.message)
         return error.message
-    Follow.objects.filter(media_id=unit.media_id).update(searched_at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(_SEARCHED, {"now": timezone.now(), "media_id": unit.media_id})
     return ""
+
+
+# Whoever changes several follows locks them in the order of their ids: two who meet would else wait for each other for ever.
+_SEARCHED = """
+WITH held AS MATERIALIZED (SELECT id FROM follows WHERE media_id = %(media_id)s ORDER BY id FOR NO KEY UPDATE)
+UPDATE follows f SET searched_at = %(now)s FROM held WHERE f.id = held.id
+"""
 
 
 # Titles that are followed and whose dates are old or not known. The ages are those of `episodes.is_stale`, which looks again.
@@ -163,16 +171,21 @@ going AS MATERIALIZED (
     SELECT DISTINCT f.id FROM follows f JOIN schedules s ON s.media_id = f.media_id AND s.over
     JOIN episodes e ON e.media_id = f.media_id
     WHERE f.ended_at IS NULL AND {wanted.FOLLOWED}
-        AND NOT EXISTS (SELECT FROM held h WHERE h.status = 'Completed' AND {wanted.HOLDS}))
-UPDATE follows f SET ended_at = %(now)s WHERE f.ended_at IS NULL AND (
+        AND NOT EXISTS (SELECT FROM held h WHERE h.status = 'Completed' AND {wanted.HOLDS})),
+ended AS MATERIALIZED (SELECT f.id FROM follows f WHERE f.ended_at IS NULL AND (
     f.what = 'film' AND EXISTS (
         SELECT FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.status = 'Completed')
     OR f.what <> 'film' AND EXISTS (SELECT FROM schedules s WHERE s.media_id = f.media_id AND s.over)
         AND NOT EXISTS (SELECT FROM going WHERE going.id = f.id))
+ORDER BY f.id FOR NO KEY UPDATE OF f)
+UPDATE follows f SET ended_at = %(now)s FROM ended WHERE f.id = ended.id
 """  # noqa: S608 - constants
 _BEGIN_AGAIN = """
-UPDATE follows f SET ended_at = NULL FROM schedules s
-WHERE s.media_id = f.media_id AND f.ended_at IS NOT NULL AND f.what <> 'film' AND NOT s.over
+WITH again AS MATERIALIZED (
+    SELECT f.id FROM follows f JOIN schedules s ON s.media_id = f.media_id
+    WHERE f.ended_at IS NOT NULL AND f.what <> 'film' AND NOT s.over
+    ORDER BY f.id FOR NO KEY UPDATE OF f)
+UPDATE follows f SET ended_at = NULL FROM again WHERE f.id = again.id
 """
 
 

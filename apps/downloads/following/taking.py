@@ -93,7 +93,8 @@ def _tell(user_id: int, media_id: int) -> None:
         mine = Follow.objects.filter(user_id=user_id)
         if mine.filter(told_at__gt=now - TOLD_AGAIN).exists():
             return
-        mine.filter(media_id=media_id).update(told_at=now)
+        of_title = mine.filter(media_id=media_id).select_for_update(no_key=True).order_by("pk")  # as in `seeking`
+        mine.filter(pk__in=list(of_title.values_list("pk", flat=True))).update(told_at=now)
         title = Media.objects.values_list("title", flat=True).get(pk=media_id)
         push.notify(
             user_id,

@@ -169,23 +169,37 @@ def _judge(row: Indexer, outcome: Outcome) -> bool:
             row.answered_at, row.failures, row.last_error, row.refused = now, 0, "", ""
             row.backoff_until = now + timedelta(seconds=turn.pause) if turn.pause else None
         return False
-    began, before = outcome.entry.began, row.failed_at
+    before = row.failed_at
     row.failed_at, row.last_error = now, error.message[:500]
     if isinstance(error, KeyRefusedError):
         known, row.refused = row.refused, _mark(outcome.entry.source.key)
         return known != row.refused
     if isinstance(error, QuestionRefusedError):
         return False
-    if before is None or before < began:  # of searches at the same time that all fail, the first counts
+    if before is None or before < outcome.entry.began:  # of searches at the same time that all fail, the first counts
         row.failures += 1
-    _pause(row, now, error, turn)
+    _pause(row, now, error, turn.pause)
     return False
 
 
-def _pause(row: Indexer, now: datetime, error: SokoulError, turn: Turn) -> None:
+def note_failed_grab(name: str, began: datetime, error: TransientError) -> None:
+    """A .torrent did not come: a failure as any other. One that came ends none, for it says nothing of searches."""
+    now = timezone.now()
+    with transaction.atomic():
+        row = Indexer.objects.select_for_update(no_key=True).filter(name=name).first()
+        if row is None:
+            return
+        row.failures += row.failed_at is None or row.failed_at < began
+        row.failed_at, row.last_error = now, error.message[:500]
+        _pause(row, now, error)
+        row.save(update_fields=["failures", "failed_at", "last_error", "backoff_until"])
+
+
+def _pause(row: Indexer, now: datetime, error: SokoulError, asked: float = 0.0) -> None:
+    """`asked`: seconds that it wants to be left alone for, whatever the error says."""
     named = (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0
     unnamed = 0.0 if named else pauses.after(row.failures, isinstance(error, LimitReachedError))
-    seconds = min(max(named, unnamed, turn.pause), pauses.DAY)
+    seconds = min(max(named, unnamed, asked), pauses.DAY)
     until = now + timedelta(seconds=seconds)
     row.backoff_until = max(row.backoff_until or until, until)
     log.warning(

@@ -2,8 +2,10 @@
 
 from urllib.parse import urlsplit
 
+from django.utils import timezone
+
 from apps.downloads.engine.metainfo import MAX_TORRENT_BYTES
-from apps.downloads.indexers import grabs
+from apps.downloads.indexers import books, grabs, refusals
 from apps.downloads.indexers.offer import KEY_MARK, add_key
 from apps.downloads.models import Torrent
 from sokoul import http
@@ -27,18 +29,29 @@ def _keys(url: str, indexer: str) -> tuple[str, ...]:
 def fetch_torrent(torrent: Torrent) -> bytes | str:
     """The bytes of the .torrent, or the magnet link that its address redirects to.
 
-    Raises TransientError while the indexer is away or its limit of grabs is reached, PermanentError when it refuses or sends
-    something else.
+    Raises TransientError while the indexer is away, SpentError or LeftAloneError (grabs.take) before it is asked, PermanentError
+    when it refuses or sends something else. That it is away is noted in its books.
     """
+    grabs.take(torrent.indexer)
+    began = timezone.now()
+    try:
+        return _fetched(torrent)
+    except TransientError as error:
+        books.note_failed_grab(torrent.indexer, began, error)
+        raise
+
+
+def _fetched(torrent: Torrent) -> bytes | str:
     url, service = torrent.download_url, torrent.indexer
-    grabs.take(service)
     keys = _keys(url, torrent.indexer) if KEY_MARK in url else ("",)
     for key in keys:
         response = http.get(
-            add_key(url, key), service=service, max_bytes=MAX_TORRENT_BYTES, answers=(401, 403, 404, 410)
+            add_key(url, key), service=service, max_bytes=MAX_TORRENT_BYTES, answers=(401, 403, 404, 410, 429)
         )
         if response.status < 400:
             return _content(response)
+        if response.status == 429:
+            raise refusals.of_status(service, response)
         if response.status in (404, 410):
             raise PermanentError(
                 f"{service} has this release no longer. Choose another.", code="release_gone", status=502

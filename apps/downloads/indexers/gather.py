@@ -8,7 +8,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from apps.downloads.indexers import books, prowlarr, torznab
+from apps.downloads.indexers import books, newest, prowlarr, torznab
 from apps.downloads.indexers.books import Entry, Kind, Outcome
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.turn import DEFAULT_PRIORITY, Source, Turn
@@ -38,8 +38,10 @@ def search_all(wish: Wish, seconds: float = DEADLINE) -> tuple[list[Offer], list
 
 
 def latest(seconds: float = DEADLINE) -> tuple[list[Offer], list[str]]:
-    """The newest releases of every indexer, films and series, as its RSS feed has them: one page each. As `search_all`."""
-    return _ask_all(torznab.latest, prowlarr.latest, seconds)
+    """The newest releases of every indexer, films and series, as its RSS feed has them: as far back as what `newest.note` was told
+    last, a few pages at most. As `search_all`."""
+    seen = newest.seen()
+    return _ask_all(partial(torznab.latest, seen=seen), partial(prowlarr.latest, seen=seen), seconds)
 
 
 @dataclass

@@ -1,26 +1,37 @@
 """That a release is taken from an indexer: counted for it, and within what it allows."""
 
+from typing import NoReturn
+
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.downloads.indexers import limits
-from apps.downloads.indexers.refusals import SpentError
+from apps.downloads.indexers import limits, pauses
+from apps.downloads.indexers.refusals import LeftAloneError, SpentError
 from apps.downloads.models import Indexer, IndexerUse
+from sokoul.errors import TransientError
 
 
 def take(name: str) -> None:
-    """Before a .torrent is fetched. Raises SpentError (when there is room again, it says) while a limit is reached."""
+    """Before a .torrent is fetched. Raises SpentError while a limit is reached, LeftAloneError while the indexer is left alone for
+    no more than an hour; both say how long. Nobody should wait longer for one that fails: TransientError."""
     now = timezone.now()
     with transaction.atomic():
         row = Indexer.objects.filter(name=name).first()
         if row is None:
             return
+        if row.backoff_until and row.backoff_until > now:
+            _refuse(row, (row.backoff_until - now).total_seconds())
         room, wait = limits.rooms([row], "grabs", now).get(row.pk, (1, 0.0))
         if not room:
             raise SpentError(f"As many releases have been fetched from {name} as its limits allow.", wait)
         IndexerUse.objects.create(indexer=row, what="grabs", amount=1, at=now)
         count(name)
+
+
+def _refuse(row: Indexer, left: float) -> NoReturn:
+    message = f"{row.name} is left alone until {row.backoff_until:%H:%M} UTC. {row.last_error}".strip()
+    raise LeftAloneError(message, left) if left <= pauses.HOUR else TransientError(message)
 
 
 def count(name: str) -> None:

@@ -23,7 +23,7 @@ class Offer:
     """What one indexer says about one release. Size in bytes; peers count seeders too; hashes in lower-case hex.
 
     `download_url` leads to a .torrent (or redirects to a magnet) and has `{apikey}` where the indexer's key was. `priority` is
-    the indexer's: of two that offer the same release, the lower number is fetched from.
+    the indexer's: of two that offer the same release, the lower number is fetched from. `flags`: of releases.formats.FLAGS.
     """
 
     title: str
@@ -39,6 +39,7 @@ class Offer:
     published_at: datetime | None = None
     page_url: str = ""
     priority: int = 25
+    flags: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -82,6 +83,7 @@ def build(
     published_at: datetime | None = None,
     page_url: str = "",
     keys: tuple[str, ...] = (),
+    flags: frozenset[str] = frozenset(),
 ) -> Offer | None:
     """An offer from what an indexer sent, each part checked; None when it has no title or no way to get it.
 
@@ -109,6 +111,7 @@ def build(
         peers=min(max(peers, seeders, 0), _MAX_NUMBER),
         published_at=_moment(published_at),
         page_url=strip_key(page_url, keys) if page_url.startswith(("http://", "https://")) else "",
+        flags=flags,
     )
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from apps.downloads.indexers.newest import MOST_PAGES, Seen
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.questions import Question
 from apps.downloads.indexers.refusals import QuestionRefusedError
@@ -27,14 +28,24 @@ class Slice:
 Fetch = Callable[[int, float], Slice]
 
 
-def read_all(indexer: str, fetch: Fetch, limit: int, end: float) -> Batch:
-    """Every page of `limit` rows until `end` (monotonic). `fetch(offset, seconds)` gets one.
+def read_new(indexer: str, fetch: Fetch, limit: int, end: float, seen: Seen) -> Batch:
+    """Its newest offers, page by page as far as one that was seen before, MOST_PAGES at most; of an indexer of which nothing was
+    seen one page."""
+    known = seen.get(indexer, frozenset())
+    return read_all(indexer, fetch, limit, end, known=known, most=MOST_PAGES if known else 1)
+
+
+def read_all(
+    indexer: str, fetch: Fetch, limit: int, end: float, *, known: frozenset[str] = frozenset(), most: int = MAX_PAGES
+) -> Batch:
+    """Every page of `limit` rows until `end` (monotonic), or to the one with an offer whose key is known. `fetch(offset, seconds)`
+    gets one.
 
     An error on the first page is raised; a later one, a page that repeats itself, too many pages or the deadline end the
     reading with a warning.
     """
     batch, seen, offset = Batch(), set[str](), 0
-    for number in range(MAX_PAGES):
+    for number in range(most):
         try:
             page = fetch(offset, max(0.001, end - time.monotonic()))
         except (TransientError, PermanentError) as error:
@@ -45,11 +56,11 @@ def read_all(indexer: str, fetch: Fetch, limit: int, end: float) -> Batch:
         seen.update(f"{offer.key} {offer.guid}" for offer in new)
         batch.offers += new
         offset += page.rows
-        if not _more(page, offset, limit):
+        if most == 1 or not _more(page, offset, limit) or any(offer.key in known for offer in new):
             return batch
         if page.offers and not new:
             return _broken(batch, indexer, "its pages repeat themselves")
-    return _broken(batch, indexer, f"it has more than {MAX_PAGES} pages")
+    return _broken(batch, indexer, f"it has more than {most} pages")
 
 
 def first_answer(questions: Iterable[Question], ask: Callable[[Question], Batch]) -> Batch:

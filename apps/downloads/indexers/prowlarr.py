@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from apps.accounts import refused_keys
-from apps.downloads.indexers import caps, offer
+from apps.downloads.indexers import caps, flags, offer
 from apps.downloads.indexers.caps import Caps
+from apps.downloads.indexers.newest import Seen
 from apps.downloads.indexers.offer import Batch, Offer
-from apps.downloads.indexers.paging import Slice, first_answer, read_all
+from apps.downloads.indexers.paging import Slice, first_answer, read_all, read_new
 from apps.downloads.indexers.questions import Question, as_prowlarr, questions
 from apps.downloads.indexers.turn import Source, Turn
 from apps.downloads.indexers.wish import MOVIES, TV, Wish
@@ -91,6 +92,7 @@ class _Release(BaseModel):
     downloadUrl: Text = ""
     magnetUrl: Text = ""
     infoUrl: Text = ""
+    indexerFlags: Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])] = []
     publishDate: Annotated[datetime | None, BeforeValidator(_aware)] = None
 
 
@@ -160,11 +162,12 @@ def search(inner: Inner, turn: Turn, wish: Wish) -> Batch:
     return first_answer(questions(wish, inner.caps) if inner.caps.below(wish.category) else [], ask)
 
 
-def latest(inner: Inner, turn: Turn) -> Batch:
+def latest(inner: Inner, turn: Turn, seen: Seen) -> Batch:
     """The newest films and series of one indexer: Prowlarr reads its feed when it is asked for nothing in particular."""
     wanted = [number for number in (MOVIES, TV) if inner.caps.below(number)]
     question: Question = {"type": "search", "query": ""}
-    return Batch(_page(inner, turn, question, wanted, 0, turn.left).offers) if wanted else Batch()
+    page = functools.partial(_page, inner, turn, question, wanted)
+    return read_new(inner.name, page, LIMIT, turn.end, seen) if wanted else Batch()
 
 
 def _page(inner: Inner, turn: Turn, question: Question, categories: list[int], offset: int, seconds: float) -> Slice:
@@ -198,4 +201,5 @@ def _offer(row: Any, name: str) -> Offer | None:
         published_at=release.publishDate,
         page_url=release.infoUrl,
         keys=secrets_of("PROWLARR_API_KEY"),
+        flags=flags.named(release.indexerFlags),
     )

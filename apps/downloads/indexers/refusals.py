@@ -27,6 +27,10 @@ class SpentError(TransientError):
     """It was asked as often as the admin allows."""
 
 
+class LeftAloneError(TransientError):
+    """It has failed, or asked for a pause, and is not asked until that is over."""
+
+
 def of_document(name: str, code: int, said: str, key: str) -> SokoulError:
     """An error document, by Newznab's codes: 100-199 the account, 200-299 the question, 500 and 501 its limits, 900 and more its
     own trouble. Some use HTTP's 429, and some say only in words that a limit was reached."""

@@ -9,10 +9,11 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from xml.etree.ElementTree import Element
 
-from apps.downloads.indexers import caps, offer, pauses, refusals, xml
+from apps.downloads.indexers import caps, flags, offer, pauses, refusals, xml
 from apps.downloads.indexers.caps import Caps
+from apps.downloads.indexers.newest import Seen
 from apps.downloads.indexers.offer import Batch, Offer
-from apps.downloads.indexers.paging import Slice, first_answer, read_all
+from apps.downloads.indexers.paging import Slice, first_answer, read_all, read_new
 from apps.downloads.indexers.questions import Question, questions
 from apps.downloads.indexers.refusals import KeyRefusedError
 from apps.downloads.indexers.turn import Source, Turn
@@ -113,13 +114,14 @@ def search(feed: Feed, turn: Turn, wish: Wish) -> Batch:
     return first_answer(questions(wish, able) if wanted else [], ask)
 
 
-def latest(feed: Feed, turn: Turn) -> Batch:
-    """The newest films and series that the feed has: a search for nothing in particular, its first page."""
+def latest(feed: Feed, turn: Turn, seen: Seen) -> Batch:
+    """The newest films and series that the feed has: a search for nothing in particular."""
     able = _able(feed, turn)
     wanted = [*able.below(MOVIES), *able.below(TV)]
     if not wanted:
         return Batch()
-    return Batch(_page(feed, turn, {"t": "search", **_usual(wanted, able)}, 0, turn.left).offers)
+    page = functools.partial(_page, feed, turn, {"t": "search", **_usual(wanted, able)})
+    return read_new(feed.name, page, able.limit, turn.end, seen)
 
 
 def _usual(wanted: list[int], able: Caps) -> Question:
@@ -152,9 +154,8 @@ def _limits_reached(root: Element) -> float:
 
 
 def _offer(feed: Feed, item: Element) -> Offer | None:
-    attributes = {
-        child.get("name", "").lower(): child.get("value", "") for child in item if child.tag.endswith("}attr")
-    }
+    pairs = [(child.get("name", "").lower(), child.get("value", "")) for child in item if child.tag.endswith("}attr")]
+    attributes = dict(pairs)
     enclosure = item.find("enclosure")
     inside = dict(enclosure.attrib) if enclosure is not None else {}
     if inside.get("type", "").endswith("nzb"):
@@ -174,7 +175,16 @@ def _offer(feed: Feed, item: Element) -> Offer | None:
         published_at=_date(_text(item, "pubDate")),
         page_url=_text(item, "comments"),
         keys=(feed.key,),
+        flags=_flags(attributes, [value for name, value in pairs if name == "tag"]),
     )
+
+
+def _flags(attributes: dict[str, str], tags: list[str]) -> frozenset[str]:
+    """By the volume factors and tags of Torznab, and what Newznab has for Usenet and some feeds send all the same."""
+    factors = (attributes.get(f"{way}volumefactor", "") for way in ("download", "upload"))
+    said = {"scene": "prematch", "nuked": "nuked"}
+    words = [flag for flag, name in said.items() if attributes.get(name) == "1"]
+    return flags.counted(*factors) | flags.named([*tags, *words])
 
 
 def _text(item: Element, name: str) -> str:

@@ -197,12 +197,15 @@ def change(profile_id: int, asked: Mapping[str, Any], by: User) -> QualityProfil
 
 
 def duplicate(profile_id: int, by: User) -> QualityProfile:
-    """Another one with the same rules, called “… (copy)”."""
+    """Another one with the same rules, called “… (copy)”.
+
+    Raises PermanentError: 404, 409 where somebody takes that name in the same moment.
+    """
     with transaction.atomic():
         old = _locked(profile_id)
-        row = QualityProfile.objects.create(
-            name=free_name(f"{old.name[:80]} (copy)"), app=old.app, score_set=old.score_set, settings=old.settings
-        )
+        name = free_name(f"{old.name[:80]} (copy)")
+        with _name_free(name):
+            row = QualityProfile.objects.create(name=name, app=old.app, score_set=old.score_set, settings=old.settings)
         rows = [
             ProfileFormat(profile=row, format_id=p.format_id, score=p.score, position=p.position)
             for p in old.places.all()

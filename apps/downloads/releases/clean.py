@@ -12,9 +12,16 @@ _BRACKETS = str.maketrans(
 )
 _EXTENSION = re.compile(
     r"\.(mkv|mk3d|mp4|m4v|avi|(?-i:ts)|m2ts|mts|wmv|mov|mpe?g|webm|flv|3gp|vob|iso|ogm|rmvb|strm"
-    r"|torrent|nzb|nfo|rar|zip|7z|par2|srt|(?-i:ass|sub|idx))$",
+    r"|torrent|nzb|nfo|par2|srt|(?-i:ass|sub|idx))$",
     re.IGNORECASE,
 )
+# An archive, or one volume of a set. A number alone is an episode's.
+_ARCHIVE = re.compile(
+    r"(?:\.part\d{1,3})?\.(?:(?P<kind>rar|zip|7z|(?-i:tar))(?:\.(?:\d{3}|gz|bz2|xz))?|(?P<volume>(?-i:[rz]))\d\d)$",
+    re.IGNORECASE,
+)
+_VOLUMES = {"r": "rar", "z": "zip"}
+_WRAPPERS = frozenset({None, "torrent", "nzb", "par2"})  # they say nothing of what is in them
 _TLD = (
     r"(?:com|org|net|info|biz|tv|to|me|cc|ws|re|se|si|pl|pt|ru|in|tc|lt|ag|mx|am|io|eu|fr|de|nl|it|es|cz|hu|wf|vip|site"
     r"|xyz|club)"
@@ -41,16 +48,24 @@ _SIZE_SUFFIX = re.compile(r"[\s._-]+\d+(?:[.,]\d+)?\s?[MG]i?B$", re.IGNORECASE)
 
 
 def clean(name: str) -> tuple[str, str | None]:
-    """The name without noise, and its file extension (lower case, no dot) where it has one that the field knows."""
+    """The name without noise, and its file extension (lower case, no dot) where it has one that the field knows: of what is in a
+    torrent, and of a volume the kind of its archive."""
     text = unicodedata.normalize("NFC", name[:MAX_NAME])
     text = _INVISIBLE.sub("", _CONTROL.sub(" ", text)).translate(_BRACKETS).strip(" \"'")
     if " " not in text and text.count("_") > 1:
         text = _UNDERSCORE.sub(" ", text).strip()
     extension = None
-    while (found := _EXTENSION.search(text)) is not None:
-        extension = extension or found.group(1).lower()
+    while (found := _ARCHIVE.search(text) or _EXTENSION.search(text)) is not None:
+        if extension in _WRAPPERS:
+            extension = _kind(found)
         text = text[: found.start()].rstrip()
     return _SIZE_SUFFIX.sub("", text), extension
+
+
+def _kind(found: re.Match[str]) -> str:
+    if found.re is _ARCHIVE:
+        return _VOLUMES[found["volume"]] if found["volume"] else found["kind"].lower()
+    return found[1].lower()
 
 
 def strip_site(text: str) -> str:

@@ -29,7 +29,7 @@ _THEATRE = {
 }
 # Qualities that have a sentence of their own.
 _WHOLE = {"BR-DISK": "disc", "Raw-HD": "raw"}
-_ARCHIVES = frozenset({"rar", "zip", "7z", "tar", "gz", "001"})
+_ARCHIVES = frozenset({"rar", "zip", "7z", "tar"})
 # Points for each place in the profile's order. One of resolution outweighs everything else but preferred words.
 _RESOLUTION, _SOURCE, _CODEC, _LANGUAGE = 1000, 40, 20, 50
 # One place of a tier outweighs all custom formats together: published ones give tens of thousands at most.

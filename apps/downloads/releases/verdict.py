@@ -53,17 +53,11 @@ _NO_BETTER: Sentences = {
     ),
     "other_group": gettext_lazy("It corrects a release of {found}; what is there is of {wanted}."),
 }
-# Whether this is the moment to take it (moment).
+# Whether it may be taken now (blocklist, moment).
 _NOT_NOW: Sentences = {
     "blocklisted": gettext_lazy("It is on the blocklist: {why}."),
-    "wrong_protocol": gettext_lazy("It comes by {found}; Sokoul downloads by BitTorrent only."),
-    "not_available": gettext_lazy("It is not out before {wanted}; what is offered until then is something else."),
     "too_young": gettext_lazy("It is {found} minutes old; the profile wants releases of at least {wanted}."),
     "delayed": gettext_lazy("It is {found} minutes old; for {wanted} minutes the profile waits for a better one."),
-    "already_there": gettext_lazy("This very release is in the library already."),
-    "queued": gettext_lazy("This very release is being downloaded already."),
-    "better_queued": gettext_lazy("What is being downloaded, {wanted}, is as good or better: this is {found}."),
-    "no_space": gettext_lazy("It needs {wanted} GB, {found} GB are free."),
 }
 REFUSALS: Sentences = {**_OTHER, **_UNWANTED, **_NO_BETTER, **_NOT_NOW}
 POINTS: Sentences = {
