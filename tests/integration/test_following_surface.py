@@ -177,6 +177,15 @@ def test_no_title_begins_a_line_of_the_feed(api: Clients, alice: User) -> None:
     assert str(event["description"]) == "One\nTwo END:VEVENT"
 
 
+def test_a_feed_without_entries_is_a_calendar_all_the_same(api: Clients, alice: User) -> None:
+    raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content
+    assert [part.name for part in icalendar.Calendar.from_ical(raw).subcomponents] == ["VTIMEZONE"], "one, with nothing to show"
+    assert b"TZOFFSETTO:+0000" in raw
+    follow(alice, series(TODAY), "all")
+    raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content
+    assert [part.name for part in icalendar.Calendar.from_ical(raw).subcomponents] == ["VEVENT"]
+
+
 def test_only_the_newest_address_leads_anywhere(api: Clients, alice: User, mallory: User) -> None:
     def path() -> str:
         return "/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]
