@@ -246,6 +246,7 @@ PAGES = [
     Row("POST app/follow/<int:media_id>", SIGNED_IN, 200, _fields(what="film")),
     Row("POST app/follow/<int:media_id>/end", SIGNED_IN, 200),
     Row("GET app/followed", SIGNED_IN, 200),
+    Row("POST app/followed/<int:follow_id>/end", OWNER, 302),
     Row("POST app/followed/<int:follow_id>/keep", OWNER, 302, _fields(keep_days="7")),
     Row("GET app/wanted", SIGNED_IN, 200),
     Row("GET app/wanted/cutoff", SIGNED_IN, 200),

@@ -248,3 +248,17 @@ def test_pages_show_what_is_followed_wanted_and_to_come(browser: Client, alice: 
 def test_the_address_is_shown_once(browser: Client) -> None:
     assert "calendar.ics?token=" in browser.post("/app/calendar/address").content.decode()
     assert "calendar.ics?token=" not in browser.get("/app/calendar").content.decode()
+
+
+def test_what_is_followed_is_ended_where_it_is_listed(browser: Client, alice: User, bob: User) -> None:
+    media = series(TODAY)
+    first, second = (follow(alice, media, "season", season=number) for number in (1, 2))
+    other = follow(bob, media, "all")
+    page = browser.get("/app/followed").content.decode()
+    assert f'action="/app/followed/{first.pk}/end"' in page
+    assert "Follow no longer" in page
+    for _ in range(2):
+        answer = browser.post(f"/app/followed/{first.pk}/end")
+        assert (answer.status_code, answer["Location"]) == (302, "/app/followed")
+    browser.post(f"/app/followed/{other.pk}/end")
+    assert set(Follow.objects.values_list("pk", flat=True)) == {second.pk, other.pk}, "that one, and nobody else's"
