@@ -48,9 +48,12 @@ class Blocks:
         """A release as lists show it, with its refusal before all others where it is blocked."""
         if blocked_by is None:
             return release
-        verdict = Verdict("blocklisted", {"why": faults.phrase(self.entries[blocked_by].code)})
+        verdict = self.verdict(blocked_by)
         told = {"code": verdict.code, "params": dict(verdict.params), "sentence": verdict.sentence()}
         return {**release, "score": None, "reasons": [], "rejections": [told, *release["rejections"]]}
+
+    def verdict(self, blocked_by: int) -> Verdict:
+        return Verdict("blocklisted", {"why": faults.phrase(self.entries[blocked_by].code)})
 
 
 def _same(entry: Blocked, at: str) -> Q:
