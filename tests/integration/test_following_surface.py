@@ -14,6 +14,7 @@ from apps.accounts import api_keys
 from apps.accounts.models import AuditEntry, User
 from apps.downloads.following.models import CalendarAddress, Follow
 from apps.downloads.models import Phase
+from apps.downloads.profiles import services as profiles
 from apps.jobs.models import Job
 from apps.media.models import Episode, Schedule
 from tests.cast import Api
@@ -112,6 +113,23 @@ def test_what_is_there_but_not_good_enough(api: Clients, alice: User) -> None:
     assert not {"Film 2", "Some Series"} & titles.keys(), (
         "neither what is not followed, nor where only what is missing is"
     )
+
+
+def test_what_is_there_stands_beside_what_is_wanted(browser: Client, api: Clients, alice: User, admin: User) -> None:
+    media = film()
+    follow(alice, media, "film")
+    have(alice, media, Phase.DONE, torrent=offer(media, "Film.2021.720p.HDTV.x264-X"), completed_at=timezone.now())
+    facts = ("quality", "score", "wanted_quality", "wanted_score", "profile")
+    (row,) = api(alice).get("/wanted/cutoff").json()["results"]
+    assert [row[name] for name in facts] == ["HDTV-720p", None, "Bluray-1080p", None, "Default"]
+    tiers = [{"name": name, "qualities": [name]} for name in ("Remux-1080p", "WEBDL-1080p", "HDTV-720p")]
+    wish = {"name": "Web", "settings": {"tiers": tiers, "cutoff": "WEBDL-1080p"}}
+    profiles.make_default(profiles.create(wish, admin).pk, admin)
+    (row,) = api(alice).get("/wanted/cutoff").json()["results"]
+    assert [row[name] for name in facts] == ["HDTV-720p", None, "WEBDL-1080p", None, "Web"]
+    page = browser.get("/app/wanted/cutoff", headers={"Accept-Language": "fr"}).content.decode()
+    assert "Voulu : <b>WEBDL-1080p</b>" in page
+    assert "(profil « Web »)" in page
 
 
 def test_the_calendar_tells_days_and_states(api: Clients, alice: User, mallory: User) -> None:
