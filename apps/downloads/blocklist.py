@@ -15,6 +15,7 @@ from apps.downloads.models import Blocked, Candidate, Download, Source, Torrent
 from apps.downloads.releases.verdict import Verdict
 from sokoul.api import Page, listing
 from sokoul.errors import forbidden, not_found
+from sokoul.said import Said, here, texts_of
 
 MOST = 200  # entries of one title that count, the newest
 
@@ -84,7 +85,7 @@ def add(download: Download, fault: Fault, source: Source) -> None:
         [
             Blocked(
                 user_id=download.user_id, media_id=download.media_id, code=fault.code, reason=fault.reason, source=source,
-                **release_of(download),
+                reason_texts=texts_of(fault.reason), **release_of(download),
             )
         ],
         ignore_conflicts=True,
@@ -127,7 +128,7 @@ def blocked_json(entry: Blocked) -> dict[str, Any]:
     return {
         "id": entry.pk, "media_id": entry.media_id, "title": entry.media.title, "year": entry.media.year,
         "torrent_id": entry.torrent_id, "release": str(entry), "code": entry.code, "why": faults.phrase(entry.code),
-        "reason": entry.reason, "source": entry.source, "created_at": entry.created_at,
+        "reason": here(Said(entry.reason, entry.reason_texts)), "source": entry.source, "created_at": entry.created_at,
     }  # fmt: skip
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 from django.db import transaction
 from django.dispatch import Signal
+from django.utils.translation import gettext
 
 from apps.downloads import blocklist, indexers, quotas, rows
 from apps.downloads.checking import check_content, left_out
 from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
 from sokoul.errors import PermanentError
+from sokoul.said import said
 
 queued = Signal()  # a download has just become a hunter's: the one of this process need not wait for its next look
 
@@ -83,18 +85,23 @@ def _queue(
             bytes_total=meta.total if meta else 0,
             name=meta.name if meta else download.name,
             reason="",
+            reason_texts={},
         )
         rows.announce(download.pk)
 
 
 def _check_hashes(download: Download, v1: str | None, v2: str | None) -> None:
     """That it is the torrent that the indexer spoke of, and, where the release is our choice, none that was given up."""
-    said = download.torrent.info_hash_v1 if download.torrent else None
-    if v1 and said and said not in (v1, (v2 or "")[:40]):  # some name a hybrid by the beginning of its v2 hash
-        raise PermanentError("Its .torrent is another one than the indexer said.", code="wrong_hash")
+    told = download.torrent.info_hash_v1 if download.torrent else None
+    if v1 and told and told not in (v1, (v2 or "")[:40]):  # some name a hybrid by the beginning of its v2 hash
+        raise PermanentError(
+            said(lambda: gettext("Its .torrent is another one than the indexer said.")), code="wrong_hash"
+        )
     blocks = blocklist.of(download.media_id, download.user_id) if download.automatic else None
     if blocks and blocks.holds(None, (v1 or "", v2 or "")):
-        raise PermanentError("It is the same torrent as one on the blocklist.", code="same_torrent")
+        raise PermanentError(
+            said(lambda: gettext("It is the same torrent as one on the blocklist.")), code="same_torrent"
+        )
 
 
 def fetched(meta: MetaInfo) -> list[dict[str, Any]]:

@@ -128,8 +128,8 @@ def test_what_is_there_stands_beside_what_is_wanted(browser: Client, api: Client
     (row,) = api(alice).get("/wanted/cutoff").json()["results"]
     assert [row[name] for name in facts] == ["HDTV-720p", None, "WEBDL-1080p", None, "Web"]
     page = browser.get("/app/wanted/cutoff", headers={"Accept-Language": "fr"}).content.decode()
-    assert "Voulu : <b>WEBDL-1080p</b>" in page
-    assert "(profil « Web »)" in page
+    assert "Voulu\xa0: <b>WEBDL-1080p</b>" in page
+    assert "(profil «\xa0Web\xa0»)" in page
 
 
 def test_the_calendar_tells_days_and_states(api: Clients, alice: User, mallory: User) -> None:
@@ -197,7 +197,9 @@ def test_no_title_begins_a_line_of_the_feed(api: Clients, alice: User) -> None:
 
 def test_a_feed_without_entries_is_a_calendar_all_the_same(api: Clients, alice: User) -> None:
     raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content
-    assert [part.name for part in icalendar.Calendar.from_ical(raw).subcomponents] == ["VTIMEZONE"], "one, with nothing to show"
+    assert [part.name for part in icalendar.Calendar.from_ical(raw).subcomponents] == ["VTIMEZONE"], (
+        "one, with nothing to show"
+    )
     assert b"TZOFFSETTO:+0000" in raw
     follow(alice, series(TODAY), "all")
     raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content

@@ -184,7 +184,13 @@ def test_what_if_refuses_what_is_blocked_for_everybody(lamp: Media, releases: li
     disc, web, _ = releases
     for torrent, owner in ((disc, None), (web, alice)):
         Blocked.objects.create(
-            user=owner, media=lamp, torrent=torrent, key=torrent.key, title=torrent.title, code="stalled", source="automatic"
+            user=owner,
+            media=lamp,
+            torrent=torrent,
+            key=torrent.key,
+            title=torrent.title,
+            code="stalled",
+            source="automatic",
         )
     found = {one["title"]: one for one in deciding.as_rows(deciding.what_if(lamp.pk, Profile()))}
     assert [one["code"] for one in found[DISC]["rejections"]] == ["blocklisted"]

@@ -3,10 +3,12 @@
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from apps.downloads.indexers import limits
 from apps.downloads.indexers.refusals import SpentError
 from apps.downloads.models import Indexer, IndexerUse
+from sokoul.said import said
 
 
 def take(name: str) -> None:
@@ -18,7 +20,8 @@ def take(name: str) -> None:
             return
         room, wait = limits.rooms([row], "grabs", now).get(row.pk, (1, 0.0))
         if not room:
-            raise SpentError(f"As many releases have been fetched from {name} as its limits allow.", wait)
+            text = gettext_lazy("As many releases have been fetched from %(name)s as its limits allow.")
+            raise SpentError(said(lambda: text % {"name": name}), wait)
         IndexerUse.objects.create(indexer=row, what="grabs", amount=1, at=now)
         count(name)
 
