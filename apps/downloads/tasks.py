@@ -5,9 +5,10 @@ from typing import Any
 from django.utils import timezone
 from pydantic import BaseModel
 
-from apps.downloads import preparation, recycling, replacement, search, services
+from apps.downloads import import_jobs, preparation, recycling, replacement, search, services
 from apps.downloads.following import retention, rss, seeking
 from apps.downloads.following.seeking import SeekPayload
+from apps.downloads.import_jobs import ImportPayload
 from apps.downloads.indexers import limits
 from apps.downloads.profiles import again
 from apps.downloads.profiles.again import AgainPayload
@@ -60,6 +61,11 @@ def start_download(payload: StartPayload, job: Running) -> None:
 def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
     replacement.start_failed(payload, reason)
     return ""
+
+
+@handler("hunter", "import", ImportPayload)
+def import_library(payload: ImportPayload, job: Running) -> dict[str, Any]:
+    return import_jobs.run(payload, job)
 
 
 @handler("scout", "seek", SeekPayload)
