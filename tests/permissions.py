@@ -297,7 +297,7 @@ DASHBOARD = [
     Row("GET dashboard/indexers/", ADMINS, 200),
     Row("POST dashboard/indexers/test", ADMINS, 303, _fields(name="unknown")),
     Row("GET dashboard/import/", ADMINS, 200),
-    Row("POST dashboard/import/", ADMINS, 200, _fields(root="9", folder="", user="alice")),
+    Row("POST dashboard/import/", ADMINS, 200, _fields(root="/", folder="", user="alice")),
     Row("GET dashboard/import/<uuid:job_id>/", ADMINS, 302),
     Row("POST dashboard/import/<uuid:job_id>/start", ADMINS, 302),
     Row("GET dashboard/profiles/", ADMINS, 200),

@@ -79,7 +79,7 @@ def folders_in(place: Path) -> list[str]:
 
 def ask(by: User, login: str, root: str, folder: str, *, dry_run: bool, job_id: UUID | None = None) -> Job:
     """Have it looked at, or taken into the library of whom `login` names (user name or e-mail address). PermanentError where
-    the folder may not be picked, or nobody active is called that."""
+    the folder may not be picked, or nobody active is called that. `job_id`: the same is asked for once."""
     folder_of(root, folder)
     user = User.objects.by_login(login.strip()[:254].replace("\x00", ""))
     if user is None or not user.is_active:
@@ -89,6 +89,8 @@ def ask(by: User, login: str, root: str, folder: str, *, dry_run: bool, job_id: 
     language = get_language() or ENV.default_language
     payload = ImportPayload(user_id=user.pk, root=root, folder=folder, dry_run=dry_run, language=language)
     with transaction.atomic():
+        if job_id and (known := Job.objects.filter(pk=job_id).first()):
+            return known
         job = jobs.enqueue(WORKER, KIND, payload, user_id=by.pk, job_id=job_id)
         audit.record("library.import_asked", user.username, by, folder=str(Path(root, folder)), dry_run=dry_run)
     return job

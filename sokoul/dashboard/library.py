@@ -39,34 +39,28 @@ def _page(request: HttpRequest, name: str, title: str, **context: Any) -> HttpRe
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def pick(request: HttpRequest) -> HttpResponse:
-    """`root` is the place of one in the list, `folder` a path below it. A POST has the folder looked at for `user`."""
+    """`root` is one of those that are allowed, `folder` a path below it. A POST has the folder looked at for `user`."""
     asked = request.POST if request.method == "POST" else request.GET
     roots, folder, fault = import_jobs.roots(), asked.get("folder", ""), ""
-    root, names = _root(roots, asked.get("root", "")), list[str]()
+    root, names = asked.get("root", "") or (str(roots[0]) if len(roots) == 1 else ""), list[str]()
     try:
         if request.method == "POST":
-            job = import_jobs.ask(_me(request), asked.get("user", ""), str(root or ""), folder, dry_run=True)
+            job = import_jobs.ask(_me(request), asked.get("user", ""), root, folder, dry_run=True)
             return redirect("admin:library_import_job", job.pk)
-        if root is not None:
-            names = import_jobs.folders_in(import_jobs.folder_of(str(root), folder))
+        if root:
+            names = import_jobs.folders_in(import_jobs.folder_of(root, folder))
     except PermanentError as error:
         fault = error.message
+    if root not in map(str, roots):
+        root = ""
     here = PurePosixPath(folder)
     context = {
-        "roots": list(enumerate(roots)), "root": root, "number": roots.index(root) if root in roots else None, "folder": folder,
+        "roots": roots, "root": root, "folder": folder,
         "up": "" if str(here.parent) == "." else str(here.parent), "fault": fault,
         "folders": [(name, str(here / name)) for name in names], "user_name": asked.get("user") or _me(request).username,
         "latest": import_jobs.latest(_me(request)),
     }  # fmt: skip
     return _page(request, "library_import", _("Import a library"), **context)
-
-
-def _root(roots: list[Path], number: str) -> Path | None:
-    """By its place; the only one there is needs no choice."""
-    if not number and len(roots) == 1:
-        return roots[0]
-    good = number.isascii() and number.isdigit() and len(number) < 4 and int(number) < len(roots)
-    return roots[int(number)] if good else None
 
 
 @telling

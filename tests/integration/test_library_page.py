@@ -47,7 +47,7 @@ def dashboard(admin: User) -> Client:
 
 def work(job: Job) -> dict[str, Any]:
     """What the hunter's worker does with it."""
-    Job.objects.filter(pk=job.pk).update(status=Status.RUNNING, attempts=1)
+    Job.objects.filter(pk=job.pk).update(status=Status.RUNNING, attempts=1, finished_at=None)
     running = Running(job.pk, job.kind, job.user_id, job.request_id, 1)
     result = tasks.import_library(ImportPayload.model_validate(job.payload), running)
     Job.objects.filter(pk=job.pk).update(status=Status.COMPLETED, result=result, finished_at=timezone.now())
@@ -75,7 +75,7 @@ def test_no_path_leads_out_of_the_roots(dashboard: Client, shelf: Path, folder: 
     with pytest.raises(PermanentError):
         import_jobs.folder_of(str(shelf), folder)
     if folder.isprintable():
-        asked = {"root": "1", "folder": folder, "user": "admin"}
+        asked = {"root": str(shelf), "folder": folder, "user": "admin"}
         assert "secret" not in dashboard.get(PAGE, asked).content.decode().replace(folder, "")
         assert dashboard.post(PAGE, asked).status_code == 200, "shown again, with the fault"
     assert not Job.objects.exists()
@@ -90,10 +90,10 @@ def test_only_what_the_operator_allows_is_a_root(dashboard: Client, shelf: Path)
     for root in (str(shelf.parent), str(shelf / "films"), "", "/"):
         with pytest.raises(PermanentError):
             import_jobs.folder_of(root, "")
-    html = dashboard.get(PAGE, {"root": "1"}).content.decode()
+    html = dashboard.get(PAGE, {"root": str(shelf)}).content.decode()
     assert "films/" in html
     assert not any(f">{name}/<" in html for name in ("link", ".hidden", "inner"))
-    for root in ("9", "-1", "x", "²"):
+    for root in ("9", str(shelf / "films"), "/", str(shelf.parent)):
         assert "films/" not in dashboard.get(PAGE, {"root": root}).content.decode()
 
 
@@ -102,7 +102,7 @@ def test_it_is_seen_first_and_then_done_once(
 ) -> None:
     make_clip(shelf / "films" / FILM)
     (shelf / "films/Unheard.Of.2020.mkv").write_bytes(b"no film")
-    asked = {"root": "1", "folder": "films", "user": "alice"}
+    asked = {"root": str(shelf), "folder": "films", "user": "alice"}
     assert "Personne d’actif" in dashboard.post(PAGE, {**asked, "user": "nobody"}).content.decode()
     answer = dashboard.post(PAGE, asked)
     seen = Job.objects.get(kind="import")
@@ -130,6 +130,7 @@ def test_it_is_seen_first_and_then_done_once(
     assert LibraryFile.objects.get().user == alice
     assert "Les importer" not in dashboard.get(begun["Location"]).content.decode()
     told = AuditEntry.objects.filter(action__startswith="library.").order_by("id")
+    assert [entry.details.get("dry_run") for entry in told] == [True, False, None], "pressed twice, it is asked for once"
     assert (told[0].action, told[0].target) == ("library.import_asked", "alice")
     assert {entry.actor for entry in told} == {"admin"}
     assert told[0].details == {"folder": str(shelf / "films"), "dry_run": True}
@@ -141,7 +142,7 @@ def test_how_far_it_is_is_told_while_it_runs(
     monkeypatch.setattr(import_jobs, "NOTED_EVERY", -1.0)
     for number in range(3):
         (shelf / f"films/sample-{number}.mkv").write_bytes(b"")
-    dashboard.post(PAGE, {"root": "1", "folder": "films", "user": "admin"})
+    dashboard.post(PAGE, {"root": str(shelf), "folder": "films", "user": "admin"})
     job = Job.objects.get(kind="import")
     Job.objects.update(status=Status.RUNNING, attempts=1)
     tasks.import_library(ImportPayload.model_validate(job.payload), Running(job.pk, job.kind, admin.pk, "", 1))
