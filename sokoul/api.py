@@ -1,5 +1,6 @@
 """What every REST view shares: JSON by orjson, problem documents, paging, strict request bodies."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, TypeVar
@@ -20,6 +21,8 @@ log = logs.logger(__name__)
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 MAX_PAGE = 1_000_000
+# A moment as PostgreSQL writes it. A quote within a text is escaped, so that no text can hold this.
+_MOMENT = re.compile(r'("\w+_at":"\d{4}-\d\d-\d\dT[\d:.]+)\+00:00"')
 
 
 class OrjsonRenderer(BaseRenderer):
@@ -132,7 +135,8 @@ class Statement:
             return listing(entries, cursor.fetchone()[0], page)
 
     def json(self, page: Page, **values: Any) -> dict[str, Any]:
-        """The page, its entries as JSON made by PostgreSQL: a third of the time of making it here."""
+        """The page, its entries as JSON made by PostgreSQL: a third of the time of making it here. Moments (`…_at`) end with Z, as
+        everywhere."""
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""SELECT (SELECT coalesce(json_agg(entry), '[]')::text FROM ({self._page(page)}) entry),
@@ -140,7 +144,7 @@ class Statement:
                 values,
             )
             entries, total = cursor.fetchone()
-        return {**listing([], total, page), "results": orjson.Fragment(entries)}
+        return {**listing([], total, page), "results": orjson.Fragment(_MOMENT.sub(r'\1Z"', entries))}
 
     def _page(self, page: Page) -> str:
         return self.entries.replace("{window}", f"LIMIT {page.limit:d} OFFSET {page.rows.start:d}")

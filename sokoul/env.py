@@ -128,6 +128,10 @@ class Environment(BaseModel):
     library_dir: Folder | None = Field(
         None, description="Where finished films and series are filed (default: DATA_DIR/library)."
     )
+    import_dirs: Strings = Field(
+        [],
+        description="Folders, separated by commas, below which admins may pick what the dashboard imports (LIBRARY_DIR always is one).",
+    )
     public_url: HttpUrl | None = Field(
         None,
         description="The address people use, for links; https turns on HSTS and secure cookies (default: http://localhost:PORT).",

@@ -23,10 +23,12 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 import httpx
 import orjson
+from django.utils.translation import gettext_lazy
 
 from sokoul import logs, metrics
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, TransientError
+from sokoul.said import Said, said
 
 log = logs.logger(__name__)
 
@@ -68,7 +70,8 @@ class Response:
         except orjson.JSONDecodeError:
             kind = self.headers.get("content-type", "no content type")[:60]
             log.error("answer is not JSON", provider=self.service, status=self.status, content_type=kind)
-            raise TransientError(f"{self.service} answered with something that is not JSON ({kind}).") from None
+            text = gettext_lazy("%(name)s answered with something that is not JSON (%(kind)s).")
+            raise TransientError(_said(text, self.service, kind=kind)) from None
 
 
 def trusted_hosts() -> set[str]:
@@ -238,7 +241,8 @@ class _Breaker:
     def check(self, service: str) -> None:
         left = self.paused_until - time.monotonic()
         if left > 0:
-            raise TransientError(f"{service} does not answer; the next try is in {left:.0f} s.", retry_after=left)
+            text = gettext_lazy("%(name)s does not answer; the next try is in %(seconds)d s.")
+            raise TransientError(_said(text, service, seconds=round(left)), retry_after=left)
 
     def succeeded(self) -> None:
         with self.lock:
@@ -329,12 +333,17 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
+def _said(text: Any, service: str, **gaps: object) -> Said:
+    return said(lambda: str(text % {"name": service, **gaps}))
+
+
 def _permanent(message: str, code: str = "provider") -> PermanentError:
     return PermanentError(message, code=code, status=502)
 
 
 def _private(service: str) -> PermanentError:
-    return _permanent(f"{service} leads to a private address, which only configured hosts may.", "private_address")
+    text = gettext_lazy("%(name)s leads to a private address, which only configured hosts may.")
+    return _permanent(_said(text, service), "private_address")
 
 
 def check(url: str, *, service: str, trusted: Collection[str] = (), seconds: float = CONNECT_SECONDS) -> None:
@@ -346,7 +355,7 @@ def check(url: str, *, service: str, trusted: Collection[str] = (), seconds: flo
     except _PrivateAddressError:
         raise _private(service) from None
     except (httpcore.TimeoutException, httpcore.NetworkError):
-        raise TransientError(f"{service} could not be found under this name.") from None
+        raise TransientError(_said(gettext_lazy("%(name)s could not be found under this name."), service)) from None
     finally:
         _deadline.reset(token)
         _named.reset(named)
@@ -390,14 +399,17 @@ def _sent(call: httpx.Request, service: str, max_bytes: int, seconds: float) -> 
         try:
             return _followed(call, service, max_bytes)
         except (httpx.TimeoutException, httpcore.TimeoutException):
-            raise TransientError(f"{service} did not answer within {seconds:g} s.") from None
+            text = gettext_lazy("%(name)s did not answer within %(seconds)s s.")
+            raise TransientError(_said(text, service, seconds=f"{seconds:g}")) from None
         except _PrivateAddressError:
             raise _private(service) from None
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL):
-            raise _permanent(f"{service} cannot be called: its address or key is malformed.", "address") from None
+            text = gettext_lazy("%(name)s cannot be called: its address or key is malformed.")
+            raise _permanent(_said(text, service), "address") from None
         except (httpx.TransportError, httpcore.NetworkError, httpcore.ProtocolError):
             if not tries:
-                raise TransientError(f"{service} could not be reached, or broke off its answer.") from None
+                text = gettext_lazy("%(name)s could not be reached, or broke off its answer.")
+                raise TransientError(_said(text, service)) from None
 
 
 def _followed(call: httpx.Request, service: str, max_bytes: int) -> Response:
@@ -440,16 +452,18 @@ def _body(answer: httpx.Response, service: str, max_bytes: int) -> bytes:
         try:
             body += unpacker.decompress(chunk, max_bytes + 1 - len(body)) if unpacker else chunk
         except zlib.error:
-            raise TransientError(f"{service} sent an answer that cannot be unpacked.") from None
+            text = gettext_lazy("%(name)s sent an answer that cannot be unpacked.")
+            raise TransientError(_said(text, service)) from None
         if len(body) > max_bytes:
-            raise _permanent(f"{service} sent more than {max_bytes} bytes.", "too_large")
+            text = gettext_lazy("%(name)s sent more than %(count)d bytes.")
+            raise _permanent(_said(text, service, count=max_bytes), "too_large")
     return bytes(body)
 
 
 def _checked(response: Response, answers: Collection[int]) -> Response:
     if 200 <= response.status < 300 or response.status in answers:
         return response
-    message = f"{response.service} answered {response.status}."
+    message = _said(gettext_lazy("%(name)s answered %(status)d."), response.service, status=response.status)
     if response.status >= 500 or response.status in TRANSIENT_STATUSES:
         raise TransientError(message, retry_after(response.headers.get("retry-after")))
     raise _permanent(message)

@@ -20,6 +20,7 @@ from apps.downloads.indexers import managing
 from apps.downloads.models import LIMITS, Blocked, Candidate, Download, Indexer, Torrent
 from apps.downloads.releases.verdict import told
 from sokoul.errors import PermanentError
+from sokoul.said import Said, here
 from sokoul.templatetags.shown import rate, size
 
 
@@ -129,7 +130,7 @@ Verb = Callable[..., Any]
 class DownloadAdmin(Listed):
     heading = gettext_lazy("Downloads")
     one = gettext_lazy("Download")
-    list_display = ("media", "user", "phase", "percent", "speed", "peers", "reason", "when", "way")
+    list_display = ("media", "user", "phase", "percent", "speed", "peers", "told", "when", "way")
     list_filter = ("status", "phase")
     list_select_related = ("media", "user")
     search_fields = ("name", "media__title", "=user__username", "=request_id", "=swarm")
@@ -139,6 +140,10 @@ class DownloadAdmin(Listed):
     @admin.display(description=gettext_lazy("progress"), ordering="progress")
     def percent(self, download: Download) -> str:
         return f"{download.progress:.0f} %"
+
+    @admin.display(description=gettext_lazy("reason"))
+    def told(self, download: Download) -> str:
+        return here(Said(download.reason, download.reason_texts))
 
     @admin.display(description=gettext_lazy("asked for"), ordering="created_at")
     def when(self, download: Download) -> str:
@@ -191,12 +196,16 @@ class DownloadAdmin(Listed):
 class BlockedAdmin(Listed):
     heading = gettext_lazy("Blocklist")
     one = gettext_lazy("Entry of the blocklist")
-    list_display = ("release", "media", "whose", "why", "reason", "source", "when")
+    list_display = ("release", "media", "whose", "why", "told", "source", "when")
     list_filter = ("source", "code")
     list_select_related = ("media", "user")
     search_fields = ("title", "media__title", "=user__username", "=info_hash_v1", "=info_hash_v2")
     ordering = ("-pk",)
     actions = ("widen", "lift")
+
+    @admin.display(description=gettext_lazy("reason"))
+    def told(self, entry: Blocked) -> str:
+        return here(Said(entry.reason, entry.reason_texts))
 
     @admin.display(description=gettext_lazy("release"), ordering="title")
     def release(self, entry: Blocked) -> str:

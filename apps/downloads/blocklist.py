@@ -18,6 +18,7 @@ from apps.downloads.models import Blocked, Candidate, Download, Source, Torrent
 from apps.downloads.releases.verdict import Verdict
 from sokoul.api import Page, listing
 from sokoul.errors import conflict, forbidden, not_found
+from sokoul.said import Said, here, texts_of
 
 MOST = 200  # entries of one title that count, the newest
 
@@ -51,9 +52,12 @@ class Blocks:
         """A release as lists show it, with its refusal before all others where it is blocked."""
         if blocked_by is None:
             return release
-        verdict = Verdict("blocklisted", {"why": faults.phrase(self.entries[blocked_by].code)})
+        verdict = self.verdict(blocked_by)
         told = {"code": verdict.code, "params": dict(verdict.params), "sentence": verdict.sentence()}
         return {**release, "score": None, "reasons": [], "rejections": [told, *release["rejections"]]}
+
+    def verdict(self, blocked_by: int) -> Verdict:
+        return Verdict("blocklisted", {"why": faults.phrase(self.entries[blocked_by].code)})
 
 
 def _same(entry: Blocked, at: str) -> Q:
@@ -84,7 +88,7 @@ def add(download: Download, fault: Fault, source: Source) -> None:
         [
             Blocked(
                 user_id=download.user_id, media_id=download.media_id, code=fault.code, reason=fault.reason, source=source,
-                **release_of(download),
+                reason_texts=texts_of(fault.reason), **release_of(download),
             )
         ],
         ignore_conflicts=True,
@@ -127,7 +131,7 @@ def blocked_json(entry: Blocked) -> dict[str, Any]:
     return {
         "id": entry.pk, "media_id": entry.media_id, "title": entry.media.title, "year": entry.media.year,
         "torrent_id": entry.torrent_id, "release": str(entry), "code": entry.code, "why": faults.phrase(entry.code),
-        "reason": entry.reason, "source": entry.source, "created_at": entry.created_at,
+        "reason": here(Said(entry.reason, entry.reason_texts)), "source": entry.source, "created_at": entry.created_at,
     }  # fmt: skip
 
 

@@ -134,10 +134,10 @@ def write_progress(rows: list[dict[str, Any]]) -> None:
                    bytes_total = CASE WHEN n.bytes_total > 0 THEN n.bytes_total ELSE d.bytes_total END,
                    rate = n.rate, upload_rate = n.upload_rate, uploaded = n.uploaded, eta = n.eta, peers = n.peers,
                    bytes_received = n.received,
-                   reason = n.reason, moved_at = CASE WHEN n.moved THEN now() ELSE d.moved_at END
+                   reason = n.reason, reason_texts = n.reason_texts, moved_at = CASE WHEN n.moved THEN now() ELSE d.moved_at END
                FROM jsonb_to_recordset(%s::jsonb) AS n(id bigint, fence bigint, progress float8, bytes_done bigint,
                    bytes_total bigint, rate bigint, upload_rate bigint, uploaded bigint, eta int, peers int,
-                   received bigint, reason text, moved boolean)
+                   received bigint, reason text, reason_texts jsonb, moved boolean)
                WHERE d.id = n.id AND d.fence = n.fence AND d.phase IN ('metadata', 'downloading', 'seeding')""",
             [json.dumps(rows)],
         )

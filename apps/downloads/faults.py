@@ -28,7 +28,7 @@ PHRASES: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`code` is one of PHRASES; `reason` the sentence with its figures, in English."""
+    """`code` is one of PHRASES; `reason` the sentence with its figures (`said`)."""
 
     code: str
     reason: str

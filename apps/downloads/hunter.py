@@ -16,6 +16,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apps.downloads import claims, faults, library, quotas, replacement, rows
 from apps.downloads.checking import check_content, left_out
@@ -32,6 +33,7 @@ from apps.feed import push
 from sokoul import logs, pulse, request_id
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, SokoulError
+from sokoul.said import Said, said, texts_of
 
 log = logs.logger(__name__)
 MAX_TORRENTS = 1000  # of one hunter
@@ -43,7 +45,18 @@ POLL = 0.2  # seconds that the engine may wait for something to happen
 STOP_SECONDS = 20.0
 LATE_PROBES = 5  # times that looking at a film may take too long, as it does while this process is frozen
 UNFINISHED = (Phase.QUEUED, Phase.METADATA, Phase.DOWNLOADING)
-UNREACHABLE = "Tracker unreachable, retrying…"
+
+
+def _unreachable() -> Said:
+    return said(lambda: gettext("Tracker unreachable, retrying…"))
+
+
+def _disk_full() -> Said:
+    return said(lambda: gettext("Disk full"))
+
+
+def _not_filed(error: OSError) -> Said:
+    return said(lambda: gettext("Filing failed: %(why)s.") % {"why": error.strerror})
 
 
 @dataclass(slots=True)
@@ -194,7 +207,7 @@ class Hunter:
         metainfo = bytes(state.metainfo) if state else b""
         missing = Download.objects.filter(pk=claim.id).values_list("bytes_total", "bytes_done").get()
         if not self._disk.has_room(missing[0] - missing[1]):
-            self._fail(swarm, "Disk full")
+            self._fail(swarm, _disk_full())
             return
         try:
             self._engine.add(
@@ -283,9 +296,9 @@ class Hunter:
         except TimeoutError as error:
             self._late[claim.id] += 1
             if self._late[claim.id] == LATE_PROBES:
-                self._fail_one(claim, f"Filing failed: {error.strerror}.")
+                self._fail_one(claim, _not_filed(error))
         except OSError as error:
-            self._fail_one(claim, "Disk full" if self._disk.is_full(error) else f"Filing failed: {error.strerror}.")
+            self._fail_one(claim, _disk_full() if self._disk.is_full(error) else _not_filed(error))
         else:
             self._move(claim, Phase.SEEDING, progress=100, bytes_done=F("bytes_total"))
 
@@ -317,7 +330,7 @@ class Hunter:
         files = fetched(event.meta)
         fresh = TorrentState.objects.filter(download_id__in=swarm.downloads, metainfo=b"")
         if fresh.exists() and not self._disk.has_room(event.meta.total):
-            self._fail(swarm, "Disk full")
+            self._fail(swarm, _disk_full())
             return
         fresh.update(metainfo=event.torrent, files=files)
         for claim in swarm.downloads.values():
@@ -359,7 +372,7 @@ class Hunter:
         swarm.resume_size = len(event.data)
 
     def _on_tracker_error(self, _: events.TrackerError, swarm: Swarm) -> None:
-        swarm.reason = UNREACHABLE
+        swarm.reason = _unreachable()
 
     def _on_tracker_reply(self, _: events.TrackerReply, swarm: Swarm) -> None:
         swarm.reason = ""
@@ -367,7 +380,8 @@ class Hunter:
 
     def _on_file_error(self, event: events.FileError, swarm: Swarm) -> None:
         full = self._disk.is_full(OSError(event.errno, event.message))
-        self._fail(swarm, "Disk full" if full else f"The disk failed: {event.message}.")
+        failed = said(lambda: gettext("The disk failed: %(why)s.") % {"why": event.message})
+        self._fail(swarm, _disk_full() if full else failed)
 
     def _on_removed(self, event: events.Removed, swarm: Swarm) -> None:
         swarm.removing = swarm.finished = False
@@ -404,7 +418,7 @@ class Hunter:
             "phase": claim.phase, "progress": round(min(progress.percent, 100.0), 2), "bytes_done": progress.bytes_done,
             "bytes_total": progress.bytes_total, "rate": rate, "upload_rate": progress.upload_rate,
             "uploaded": progress.uploaded, "eta": eta, "peers": progress.peers, "received": progress.downloaded,
-            "reason": waiting, "moved": moved,
+            "reason": waiting, "reason_texts": texts_of(waiting), "moved": moved,
         }  # fmt: skip
 
     def _tell(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from guessit import guessit
 
 from apps.accounts import audit
@@ -28,6 +29,7 @@ from apps.media import services as titles
 from apps.media.models import Kind, Media
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, SokoulError
+from sokoul.said import here
 
 HIGHEST = 9999  # number of a season or an episode, as everywhere
 LONGEST_PATH = 1000
@@ -71,7 +73,7 @@ def videos_in(folder: Path) -> list[Path]:
     """Every video below it, no links and nothing hidden, in the order of their names. PermanentError where there is no such
     folder."""
     if not folder.is_dir():
-        raise PermanentError("There is no such folder, or it may not be read.", code="no_folder")
+        raise PermanentError(_("There is no such folder, or it may not be read."), code="no_folder")
     found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -90,8 +92,8 @@ def _printable(path: Path) -> str:
     return "".join(char if char.isprintable() else "\ufffd" for char in str(path))
 
 
-def run(user: User, folder: Path, *, dry_run: bool = False) -> Iterator[Result]:
-    """One result a video, as it is done; the audit trail has their number at the end."""
+def run(user: User, folder: Path, *, dry_run: bool = False, by: User | None = None) -> Iterator[Result]:
+    """One result a video, as it is done; the audit trail has their number at the end. `by`: the admin who had it done."""
     folder = folder.resolve()
     counts = dict.fromkeys(Outcome, 0)
     best = cache(_matches)
@@ -106,7 +108,7 @@ def run(user: User, folder: Path, *, dry_run: bool = False) -> Iterator[Result]:
                 audit.record(
                     "library.imported",
                     user.username,
-                    None,
+                    by,
                     imported=counts[Outcome.IMPORTED],
                     left=counts[Outcome.LEFT],
                 )
@@ -128,10 +130,13 @@ def _one(user: User, folder: Path, path: Path, best: Any, *, dry_run: bool) -> R
             confidence=confidence,
         )
         if confidence < SURE:
-            raise PermanentError(f"It may be “{media}”, which is not sure enough.", code="unsure")
+            raise PermanentError(
+                _("It may be “%(title)s”, which is not sure enough.") % {"title": media}, code="unsure"
+            )
         return _take(user, path, media, guess, result, dry_run=dry_run)
     except (SokoulError, OSError) as error:
-        reason = error.message if isinstance(error, SokoulError) else f"The disk refuses: {error.strerror}."
+        refused = _("The disk refuses: %(why)s.")
+        reason = here(error.message) if isinstance(error, SokoulError) else refused % {"why": error.strerror}
         return replace(result, outcome=Outcome.LEFT, reason=reason)
 
 
@@ -139,28 +144,34 @@ def _check_name(path: Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise PermanentError("Its name, or that of a folder above it, is no UTF-8.", code="no_utf8") from None
+        raise PermanentError(_("Its name, or that of a folder above it, is no UTF-8."), code="no_utf8") from None
     if len(str(path)) > LONGEST_PATH:
-        raise PermanentError(f"Its path has more than {LONGEST_PATH:,} characters.", code="long_path")
+        raise PermanentError(
+            _("Its path has more than %(count)d characters.") % {"count": LONGEST_PATH}, code="long_path"
+        )
 
 
 def read(path: PurePosixPath) -> Guess:
     """Of a path below the folder, that folder's own name first. Raises PermanentError for what is no film and no episode."""
     file = TorrentFile(0, str(path), 0)
     if video.is_sample(file):
-        raise PermanentError("It is a sample.", code="sample")
+        raise PermanentError(_("It is a sample."), code="sample")
     if sidecars.is_extra(str(path)):
-        raise PermanentError("It is a trailer, a featurette or another extra.", code="extra")
+        raise PermanentError(_("It is a trailer, a featurette or another extra."), code="extra")
     found = guessit(str(path))
     title, season, numbers = found.get("title"), _numbers(found.get("season")), _numbers(found.get("episode"))
     if not isinstance(title, str) or not title.strip():
-        raise PermanentError("Its name holds no title.", code="no_title")
+        raise PermanentError(_("Its name holds no title."), code="no_title")
     if found.get("type") != "episode":
         return Guess(Kind.MOVIE, title, found.get("year"), None, ())
     if len(season) != 1 or not numbers:
-        raise PermanentError("Its name says neither a season with an episode nor that it is a film.", code="no_number")
+        raise PermanentError(
+            _("Its name says neither a season with an episode nor that it is a film."), code="no_number"
+        )
     if max(season[0], *numbers) > HIGHEST:
-        raise PermanentError(f"No season or episode has a number above {HIGHEST}.", code="no_number")
+        raise PermanentError(
+            _("No season or episode has a number above %(most)d.") % {"most": HIGHEST}, code="no_number"
+        )
     return Guess(Kind.TV, title, found.get("year"), season[0], tuple(numbers))
 
 
@@ -174,10 +185,15 @@ def _matches(kind: Kind, title: str, year: int | None) -> tuple[int, int]:
     found = titles.search_titles(title, kind.value)
     rated = sorted(((confidence(row, title, year), row["id"]) for row in found["results"]), reverse=True)
     if not rated or rated[0][0] <= 0:
-        why = "TMDB does not answer, and" if found["degraded"] else "At TMDB"
-        raise PermanentError(f"{why} nothing is called “{title}”.", code="unknown")
+        text = (
+            _("TMDB does not answer, and nothing here is called “%(title)s”.")
+            if found["degraded"]
+            else _("At TMDB nothing is called “%(title)s”.")
+        )
+        raise PermanentError(text % {"title": title}, code="unknown")
     if len(rated) > 1 and SURE <= rated[0][0] == rated[1][0]:
-        raise PermanentError(f"Several titles are called “{title}”; a year in its name would tell.", code="ambiguous")
+        text = _("Several titles are called “%(title)s”; a year in its name would tell.")
+        raise PermanentError(text % {"title": title}, code="ambiguous")
     return rated[0][1], rated[0][0]
 
 
@@ -196,11 +212,11 @@ def _take(user: User, path: Path, media: Media, guess: Guess, result: Result, *,
     target = "" if guess.season is None else f"s{guess.season:02d}e{guess.episodes[0]:02d}"
     if (known := _known(user, media, target, path)) is not None:
         if not known.samefile(path):
-            raise PermanentError("Another file of this title is in the library already.", code="another")
+            raise PermanentError(_("Another file of this title is in the library already."), code="another")
         return replace(result, outcome=Outcome.THERE, target=str(known.relative_to(ENV.library)))
     facts = probe(path)
     if facts is None:
-        raise PermanentError("It holds no video that can be played.", code="no_video")
+        raise PermanentError(_("It holds no video that can be played."), code="no_video")
     wanted = _wanted(path, media, guess, facts)
     if dry_run:
         return replace(result, outcome=Outcome.WOULD, target=str(wanted))
@@ -254,7 +270,7 @@ def _record(
     size, now = path.stat().st_size, timezone.now()
     with transaction.atomic():
         if quotas.hold(user.pk) is None:
-            raise PermanentError("This account is gone.", code="not_found")
+            raise PermanentError(_("This account is gone."), code="not_found")
         active = Download.objects.filter(user=user, media=media, target=target)
         if active.exclude(phase__in=[Phase.FAILED, Phase.CANCELLED]).exists():
             return False

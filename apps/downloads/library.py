@@ -22,6 +22,7 @@ from apps.media.models import Kind
 from sokoul import logs
 from sokoul.env import ENV
 from sokoul.errors import PermanentError
+from sokoul.said import said
 
 log = logs.logger(__name__)
 PROBE_SECONDS = 30
@@ -76,7 +77,7 @@ def videos(folder: Path, files: list[File], runtime: int | None) -> list[Video]:
             found.append(Video(file.index, file.path, file.size, sample=video.is_sample(file), **facts))
     whole = [film for film in found if not _is_sample(film, found, runtime)]
     if not whole:
-        raise PermanentError(_("This release holds no playable video."), code="no_video")
+        raise PermanentError(said(lambda: _("This release holds no playable video.")), code="no_video")
     return whole
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "ENDED", "LIMITS", "OWNED", "STATUS_OF", "Blocked", "Candidate", "CustomFormat", "Download", "Indexer", "IndexerUse",
     "LibraryFile", "Phase", "ProfileFormat", "QualityProfile", "Source", "Start", "TitleProfile", "Torrent", "TorrentState",
 ]  # fmt: skip
+IN_ALL = '`reason` in every language: {"en": …, "fr": …}.'
 LIMITS = tuple(f"{what}_{window}" for what in ("queries", "grabs") for window in ("minute", "hour", "day"))
 
 
@@ -213,7 +214,8 @@ class Blocked(models.Model):
     info_hash_v1 = models.CharField(max_length=40, null=True)  # noqa: DJ001 - as a torrent's
     info_hash_v2 = models.CharField(max_length=64, null=True)  # noqa: DJ001
     code = models.CharField(max_length=32, help_text="Of apps.downloads.faults.")
-    reason = models.TextField(blank=True, default="", help_text="The same with its figures, in English.")
+    reason = models.TextField(blank=True, default="", help_text="The same with its figures.")
+    reason_texts = models.JSONField(default=dict, db_default={}, help_text=IN_ALL)
     source = models.CharField(max_length=16, choices=Source.choices)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -223,6 +225,9 @@ class Blocked(models.Model):
             models.UniqueConstraint(fields=["user", "media", "key"], name="blocklist_unique", nulls_distinct=False),
             models.CheckConstraint(condition=Q(source__in=Source.values), name="blocklist_source_valid"),
             models.CheckConstraint(condition=~Q(key="") & ~Q(code=""), name="blocklist_key_and_code_present"),
+            models.CheckConstraint(
+                condition=json_is("reason_texts", "object"), name="blocklist_reason_texts_is_object"
+            ),
             models.CheckConstraint(condition=Q(size__gte=0), name="blocklist_size_valid"),
         ]
         indexes = [models.Index(fields=["user", "-created_at", "-id"], name="blocklist_newest")]
@@ -283,12 +288,15 @@ class Download(models.Model):
     replacements = models.SmallIntegerField(
         default=0, help_text="How many releases were given up since the person last asked for it."
     )
-    tried = models.JSONField(default=list, help_text="[{name, code, reason, at}], the releases given up, oldest first.")
+    tried = models.JSONField(
+        default=list, help_text="[{name, code, reason, texts, at}], the releases given up, oldest first."
+    )
     swarm = models.CharField(max_length=64, blank=True, default="", help_text="Info-hash (v1, else v2) once known.")
     name = models.CharField(max_length=1000, blank=True, default="")
     phase = models.CharField(max_length=16, choices=Phase.choices, default=Phase.SEARCHING)
     status = models.CharField(max_length=16, default="Pending")
     reason = models.TextField(blank=True, default="", help_text="What people are told: why it waits or why it failed.")
+    reason_texts = models.JSONField(default=dict, db_default={}, help_text=IN_ALL)
     progress = models.FloatField(default=0, help_text="Percent, 0 to 100.")
     bytes_done = models.BigIntegerField(default=0)
     bytes_total = models.BigIntegerField(default=0)
@@ -347,6 +355,9 @@ class Download(models.Model):
             ),
             models.CheckConstraint(condition=Q(replacements__gte=0), name="downloads_replacements_valid"),
             models.CheckConstraint(condition=json_is("tried", "array"), name="downloads_tried_is_array"),
+            models.CheckConstraint(
+                condition=json_is("reason_texts", "object"), name="downloads_reason_texts_is_object"
+            ),
         ]
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], include=["status"], name="downloads_newest"),

@@ -14,6 +14,7 @@ from apps.downloads.models import Torrent
 from apps.downloads.releases.name import to_json
 from apps.downloads.releases.parse import parse
 from sokoul.errors import TransientError
+from sokoul.said import said
 
 REFRESHED = [
     "title", "info_hash_v1", "info_hash_v2", "magnet", "download_url", "indexer", "indexers", "page_url", "size",
@@ -108,7 +109,7 @@ def keep(offers: Iterable[Offer], media_id: int | None = None) -> list[Torrent]:
         except IntegrityError:
             continue
     if releases:
-        raise TransientError("Another search is writing the same releases.")
+        raise TransientError(said(lambda: _("Another search is writing the same releases.")))
     return []
 
 

@@ -123,7 +123,8 @@ def _job_of(request: HttpRequest) -> dict[str, Any] | None:
         return None
     job = jobs.job_json(jobs.visible(job_id, user_id(request)))
     running = job["status"] in {Status.PENDING, Status.RUNNING}
-    return {**job, "running": running, "failed": job["status"] == Status.FAILED}
+    told = {"running": running, "failed": job["status"] == Status.FAILED, "warnings": search.warnings_of(job["result"])}
+    return {**job, **told}
 
 
 @signed_in

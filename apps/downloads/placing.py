@@ -16,6 +16,7 @@ from apps.accounts.channels import preferences
 from sokoul import logs
 from sokoul.env import ENV
 from sokoul.errors import PermanentError
+from sokoul.said import said
 
 log = logs.logger(__name__)
 STAGING = ".staging"  # below the library: on its file system, and hidden from what else reads it
@@ -59,7 +60,8 @@ def numbered(target: PurePosixPath) -> Iterator[PurePosixPath]:
     yield target
     for number in range(2, 1000):
         yield target.with_name(f"{target.stem} ({number}){target.suffix}")
-    raise PermanentError(f"There are too many files named {target.name} in the library already.", code="crowded")
+    text = said(lambda: _("There are too many files named %(name)s in the library already.") % {"name": target.name})
+    raise PermanentError(text, code="crowded")
 
 
 def is_same(source: Path, file: Path) -> bool:
@@ -92,7 +94,11 @@ def _refuse_or_tell(error: OSError) -> None:
     """A copy takes the room a second time: never without a word."""
     if ENV.link_mode == "refuse":
         raise PermanentError(
-            _("No hard link can be made from the download folder into the library, and LINK_MODE forbids copies."),
+            said(
+                lambda: _(
+                    "No hard link can be made from the download folder into the library, and LINK_MODE forbids copies."
+                )
+            ),
             code="no_hard_link",
         )
     log.warning("copied, for a hard link is impossible here", error=error.strerror)

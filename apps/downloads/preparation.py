@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from apps.downloads import blocklist, indexers, quotas, rows
 from apps.downloads.checking import check_content, left_out
@@ -15,6 +15,7 @@ from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
 from apps.downloads.indexers import LeftAloneError, SpentError
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
 from sokoul.errors import PermanentError
+from sokoul.said import Said, said, texts_of
 
 MINUTE = 60.0
 queued = Signal()  # a download has just become a hunter's: the one of this process need not wait for its next look
@@ -47,14 +48,14 @@ def prepare(download_id: int) -> None:
 
 
 def wait(download_id: int, error: SpentError | LeftAloneError) -> float:
-    """Say in the person's language what the download waits for, and until when; gives how many seconds that is."""
+    """Say what the download waits for, and until when; gives how many seconds that is."""
     seconds = error.retry_after or MINUTE
     download = Download.objects.select_related("torrent").filter(pk=download_id).first()
     if download and download.torrent:
         until = timezone.now() + timedelta(seconds=seconds)
         gaps = {"indexer": download.torrent.indexer, "date": f"{until:%Y-%m-%d %H:%M} UTC"}
-        with quotas.speaking_to(download.user_id):
-            _say(download, (_SPENT if isinstance(error, SpentError) else _LEFT_ALONE) % gaps)
+        words = _SPENT if isinstance(error, SpentError) else _LEFT_ALONE
+        _say(download, said(lambda: str(words % gaps)))
     return seconds
 
 
@@ -64,10 +65,10 @@ _SPENT = gettext_lazy(
 _LEFT_ALONE = gettext_lazy("It waits until %(date)s: %(indexer)s, which has it, does not answer as it should.")
 
 
-def _say(download: Download, reason: str) -> None:
+def _say(download: Download, reason: Said) -> None:
     with transaction.atomic():
         waiting = Download.objects.filter(pk=download.pk, phase=Phase.QUEUED, swarm="", torrent=download.torrent)
-        if waiting.exclude(reason=reason).update(reason=reason):
+        if waiting.exclude(reason=reason).update(reason=reason, reason_texts=texts_of(reason)):
             rows.announce(download.pk)
 
 
@@ -114,18 +115,23 @@ def _queue(
             bytes_total=meta.total if meta else 0,
             name=meta.name if meta else download.name,
             reason="",
+            reason_texts={},
         )
         rows.announce(download.pk)
 
 
 def _check_hashes(download: Download, v1: str | None, v2: str | None) -> None:
     """That it is the torrent that the indexer spoke of, and, where the release is our choice, none that was given up."""
-    said = download.torrent.info_hash_v1 if download.torrent else None
-    if v1 and said and said not in (v1, (v2 or "")[:40]):  # some name a hybrid by the beginning of its v2 hash
-        raise PermanentError("Its .torrent is another one than the indexer said.", code="wrong_hash")
+    told = download.torrent.info_hash_v1 if download.torrent else None
+    if v1 and told and told not in (v1, (v2 or "")[:40]):  # some name a hybrid by the beginning of its v2 hash
+        raise PermanentError(
+            said(lambda: gettext("Its .torrent is another one than the indexer said.")), code="wrong_hash"
+        )
     blocks = blocklist.of(download.media_id, download.user_id) if download.automatic else None
     if blocks and blocks.holds(None, (v1 or "", v2 or "")):
-        raise PermanentError("It is the same torrent as one on the blocklist.", code="same_torrent")
+        raise PermanentError(
+            said(lambda: gettext("It is the same torrent as one on the blocklist.")), code="same_torrent"
+        )
 
 
 def fetched(meta: MetaInfo) -> list[dict[str, Any]]:

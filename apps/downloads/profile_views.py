@@ -296,7 +296,8 @@ class WhatIf(APIView):
 
     @extend_schema(
         summary="What a profile would decide about the stored releases of a title",
-        description="Nothing is searched, nothing is written.",
+        description="Nothing is searched, nothing is written. What is blocked for everybody is refused; what people have blocked "
+        "for themselves is not.",
         request=WhatIfBody,
         responses={200: OpinionsShape, **problems(400, 401, 403, 404)},
         tags=["admin"],

@@ -18,6 +18,7 @@ from apps.accounts.models import User
 from apps.accounts.quotas import Quotas, limits_of
 from apps.downloads.models import Download, Start
 from sokoul.errors import PermanentError
+from sokoul.said import said
 from sokoul.templatetags.shown import size
 
 WEEK = timedelta(days=7)
@@ -80,7 +81,7 @@ def too_large(download_id: int, bytes: int) -> str:
         return ""
     kept = used([user.pk], without=download_id)[user.pk].bytes or 0
     with override(user.language or settings.LANGUAGE_CODE):
-        return _too_large(kept, limit, bytes) if kept + bytes > limit else ""
+        return said(lambda: _too_large(kept, limit, bytes)) if kept + bytes > limit else ""
 
 
 @contextmanager

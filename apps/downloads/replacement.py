@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.accounts import audit
 from apps.accounts.models import User
@@ -19,7 +20,9 @@ from apps.downloads.claims import Claim
 from apps.downloads.faults import Fault
 from apps.downloads.models import Download, Phase, Source, TorrentState
 from apps.downloads.services import AFRESH, NAME, WITHOUT_RELEASE, StartPayload
+from sokoul import moments
 from sokoul.errors import PermanentError, conflict
+from sokoul.said import Said, here, said, texts_of
 
 MOST = 5  # releases of one wish that are replaced by themselves
 KEPT = 20  # entries of a download's history
@@ -78,12 +81,19 @@ def start_failed(payload: StartPayload, reason: str) -> None:
 
 def _entry(download: Download, fault: Fault) -> dict[str, Any]:
     name = str(blocklist.release_of(download)["title"] or download.media.title)
-    return {"name": name, "code": fault.code, "reason": fault.reason, "at": timezone.now().isoformat()}
+    told = {"reason": fault.reason, "texts": texts_of(fault.reason)}
+    return {"name": name, "code": fault.code, **told, "at": moments.written(timezone.now())}
 
 
 def _choose_anew(download: Download, tried: list[dict[str, Any]], fault: Fault, **fields: Any) -> None:
     """Back to choosing: at once where nothing is on disk, else when that is gone."""
-    reason = f"“{tried[-1]['name'][:NAME]}” was given up: {fault.reason} The next best release is looked for."
+    gaps = {"name": tried[-1]["name"][:NAME]}
+    reason = said(
+        lambda: (
+            _("“%(name)s” was given up: %(why)s The next best release is looked for.")
+            % {**gaps, "why": here(fault.reason)}
+        )
+    )
     nothing = AFRESH | WITHOUT_RELEASE | {"bytes_received": 0, "uploaded": 0}
     left = {"swarm": download.swarm, "removal": "delete" if download.swarm else ""}
     rows.move(download.pk, Phase.SEARCHING, reason=reason, tried=tried, **{**nothing, **left, **fields})
@@ -94,7 +104,8 @@ def _choose_anew(download: Download, tried: list[dict[str, Any]], fault: Fault, 
 
 def _end(download: Download, tried: list[dict[str, Any]]) -> None:
     download.tried, download.replacements = tried, download.replacements + 1
-    reason = f"{download.replacements} releases were given up. {services.told_of(download)}"
+    count, told_of = download.replacements, services.told_of(download)
+    reason = said(lambda: _("%(count)d releases were given up. %(what)s") % {"count": count, "what": here(told_of)})
     removal = "delete" if download.swarm else ""
     told: dict[str, Any] = {"tried": tried, "replacements": download.replacements}
     rows.move(download.pk, Phase.FAILED, reason=reason, removal=removal, **told)
@@ -137,7 +148,8 @@ def replace(user_id: int, download_id: int, *, by: User | None = None) -> Downlo
             if error := services.existing(user_id, download.media_id, download.target):
                 raise error
             quotas.take(user, 0, without=download.pk)
-        fault = Fault(faults.BY_HAND, download.reason or "It was not wanted.")
+        why = Said(download.reason, download.reason_texts) if download.reason else said(lambda: _("It was not wanted."))
+        fault = Fault(faults.BY_HAND, why)
         blocklist.add(download, fault, Source.BY_HAND)
         tried = [*download.tried, _entry(download, fault)][-KEPT:]
         _choose_anew(download, tried, fault, replacements=0)

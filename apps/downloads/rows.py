@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from apps.downloads.content import files_of
@@ -12,6 +13,7 @@ from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase
 from apps.feed import push
 from sokoul import damage
 from sokoul.api import Page, Statement, listing
+from sokoul.said import Said, here, texts_of
 
 # A phase and those that it may follow. Each change is one conditional UPDATE, so of two who try, one wins.
 BEFORE: dict[Phase, tuple[Phase, ...]] = {
@@ -35,17 +37,24 @@ BEFORE: dict[Phase, tuple[Phase, ...]] = {
 
 FIELDS = (
     "id", "user_id", "media_id", "torrent_id", "name", "status", "phase", "progress", "bytes_done", "bytes_total", "rate",
-    "upload_rate", "uploaded", "eta", "peers", "reason", "season", "episode", "created_at", "started_at", "completed_at",
+    "upload_rate", "uploaded", "eta", "peers", "reason", "reason_texts", "season", "episode", "created_at", "started_at", "completed_at",
     "finished_at", "request_id", "automatic", "replacements", "media__title", "media__year", "media__poster_path",
 )  # fmt: skip
 
 
 def download_json(row: dict[str, Any]) -> dict[str, Any]:
-    """One row of `.values(*FIELDS)` as the API and the feed tell it; `user_id` stays inside."""
-    told = {key: value for key, value in row.items() if not key.startswith("media__") and key != "user_id"}
+    """One row of `.values(*FIELDS)` as the API tells it, in the language that is active; `user_id` stays inside."""
+    hidden = {"user_id", "reason_texts"}
+    told = {key: value for key, value in row.items() if not key.startswith("media__") and key not in hidden}
+    told["reason"] = here(Said(row["reason"], row["reason_texts"]))
     told["title"], told["year"] = row["media__title"], row["media__year"]
     told["poster_url"] = f"/posters/w342{row['media__poster_path']}" if row["media__poster_path"] else None
     return told
+
+
+def _for_sockets(row: dict[str, Any]) -> dict[str, Any]:
+    """The same for the feed, which does not know its reader's language: `reason_texts` has all."""
+    return {**download_json(row), "reason_texts": row["reason_texts"]}
 
 
 def _stamps(phase: Phase) -> dict[str, Any]:
@@ -74,6 +83,7 @@ def move(
         stamps.pop("completed_at")  # set when seeding began
     idle = {} if phase in {Phase.METADATA, Phase.DOWNLOADING} else {"rate": 0, "eta": None, "peers": 0}
     changes = {"reason": "", **stamps, **idle, **fields, "phase": phase, "status": STATUS_OF[phase]}
+    changes["reason_texts"] = texts_of(changes["reason"])
     with transaction.atomic():
         rows = Download.objects.filter(pk=download_id, phase__in=list(after or BEFORE[phase]))
         if fence is not None:
@@ -87,22 +97,25 @@ def move(
 def announce(download_id: int) -> None:
     """Record what the download looks like now, and the notification that its end deserves."""
     row = Download.objects.filter(pk=download_id).values(*FIELDS).get()
-    told = download_json(row)
+    told = _for_sockets(row)
     plain = {key: value for key, value in told.items() if not key.endswith("_at")}
     push.record(row["user_id"], "download.updated", plain)
     about = {"download_id": row["id"], "media_id": row["media_id"], "title": told["title"]}
-    gaps = {"title": told["title"], "reason": row["reason"]}
     if row["phase"] == Phase.SEEDING:
-        push.notify(row["user_id"], "download_completed", lambda: _("“%(title)s” is in your library.") % gaps, **about)
+        push.notify(row["user_id"], "download_completed", lambda: _("“%(title)s” is in your library.") % told, **about)
     elif row["phase"] == Phase.FAILED:
         about["reason"] = row["reason"]
-        push.notify(row["user_id"], "download_failed", lambda: _("“%(title)s” failed: %(reason)s") % gaps, **about)
+        push.notify(row["user_id"], "download_failed", lambda: _failed(row, told["title"]), **about)
+
+
+def _failed(row: dict[str, Any], title: str) -> str:
+    return _("“%(title)s” failed: %(reason)s") % {"title": title, "reason": download_json(row)["reason"]}
 
 
 def active(user_id: int) -> list[dict[str, Any]]:
     """What a socket's snapshot shows: everything of this person that has not ended."""
     rows = Download.objects.filter(user_id=user_id, status__in=["Pending", "Running"]).order_by("-id")
-    return [download_json(row) for row in rows.values(*FIELDS)]
+    return [_for_sockets(row) for row in rows.values(*FIELDS)]
 
 
 def shown(download: Download) -> dict[str, Any]:
@@ -123,11 +136,16 @@ def tried_json(download_id: int, tried: list[Any]) -> list[dict[str, Any]]:
 
 
 def _given_up(entry: dict[str, Any]) -> dict[str, Any]:
-    return {name: str(entry[name]) for name in ("name", "code", "reason", "at")}
+    told = {name: str(entry[name]) for name in ("name", "code", "reason", "at")}
+    texts = entry.get("texts")
+    told["reason"] = here(Said(told["reason"], texts if isinstance(texts, dict) else {}))
+    return told | {"at": told["at"].replace("+00:00", "Z")}  # as rows of an older version have it
 
 
+_OTHERWISE = {"user_id", "reason", "reason_texts"}
 _LISTED = Statement(
-    f"""SELECT {", ".join(f"d.{name}" for name in FIELDS if "__" not in name and name != "user_id")}, m.title, m.year,
+    f"""SELECT {", ".join(f"d.{name}" for name in FIELDS if "__" not in name and name not in _OTHERWISE)}, m.title, m.year,
+        coalesce(d.reason_texts ->> %(language)s, d.reason) AS reason,
         '/posters/w342' || nullif(m.poster_path, '') AS poster_url
     FROM (SELECT id FROM downloads WHERE user_id = %(user_id)s AND status = ANY(%(statuses)s)
           ORDER BY created_at DESC, id DESC {{window}}) page
@@ -139,12 +157,17 @@ STATUSES = tuple(dict.fromkeys(STATUS_OF.values()))
 
 def listed(user_id: int, page: Page, status: str = "") -> dict[str, Any]:
     """A person's downloads, newest first; only those of `status`, if given."""
-    return _LISTED.rows(page, user_id=user_id, statuses=[status] if status else list(STATUSES))
+    return _LISTED.rows(page, **_of(user_id, status))
 
 
 def listed_json(user_id: int, page: Page, status: str = "") -> dict[str, Any]:
     """The same, to be sent as it is."""
-    return _LISTED.json(page, user_id=user_id, statuses=[status] if status else list(STATUSES))
+    return _LISTED.json(page, **_of(user_id, status))
+
+
+def _of(user_id: int, status: str) -> dict[str, Any]:
+    statuses = [status] if status else list(STATUSES)
+    return {"user_id": user_id, "statuses": statuses, "language": get_language() or "en"}
 
 
 def of_title(user_id: int, media_id: int) -> list[dict[str, Any]]:

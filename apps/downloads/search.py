@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, Case, F, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
 from apps.downloads import blocklist, indexers, offered
@@ -25,6 +26,7 @@ from apps.media.models import Kind, Media
 from sokoul import logs
 from sokoul.api import Page, listing
 from sokoul.errors import PermanentError, TransientError
+from sokoul.said import Said, all_said, here, said, texts_of
 
 log = logs.logger(__name__)
 
@@ -78,7 +80,7 @@ def request_search(
 def run(payload: SearchPayload) -> dict[str, Any]:
     """The body of `scout.search`: details, indexers, match, rank, rows. Doing it again refreshes.
 
-    Gives {media_id, season, episode, found, accepted, warnings}. Raises TransientError while a provider is away,
+    Gives {media_id, season, episode, found, accepted, warnings, warning_texts}. Raises TransientError while a provider is away,
     PermanentError when no title fits or no indexer is configured.
     """
     media_id = payload.media_id if payload.media_id is not None else title_of(payload.query)
@@ -96,7 +98,15 @@ def run(payload: SearchPayload) -> dict[str, Any]:
         "found": len(torrents),
         "accepted": accepted,
         "warnings": warnings,
+        "warning_texts": [texts_of(warning) for warning in warnings],
     }
+
+
+def warnings_of(result: dict[str, Any]) -> list[str]:
+    """Of what a search has left (`run`), in the language that is active."""
+    warnings = result.get("warnings") or []
+    texts = result.get("warning_texts") or [{}] * len(warnings)
+    return [here(Said(warning, told)) for warning, told in zip(warnings, texts, strict=False)]
 
 
 def _learn_numbers(media_id: int) -> None:
@@ -117,9 +127,10 @@ def title_of(query: str) -> int:
         of_year = [media for media in found["results"] if media["year"] == dated[1]]
         exact = [media for media in of_year if _is_called(media, dated[0])] or of_year
     if not exact and found["degraded"]:
-        raise TransientError("TMDB does not answer, so the title cannot be looked up.")
+        raise TransientError(said(lambda: _("TMDB does not answer, so the title cannot be looked up.")))
     if not exact and not titles:
-        raise PermanentError(f"No film or series is called “{query}”.", code="not_found", status=404)
+        nothing = said(lambda: _("No film or series is called “%(words)s”.") % {"words": query})
+        raise PermanentError(nothing, code="not_found", status=404)
     return int((exact or titles)[0]["id"])
 
 
@@ -262,11 +273,15 @@ def rejections_of(
     blocks = blocklist.of(media_id, user_id)
     rows = blocks.mark(_decided(media_id, season, episode, profile_id))
     if rows.filter(score__isnull=False, blocked_by__isnull=True).exists():
-        return ["Only single episodes were found, no release of the whole season."]
+        return [said(lambda: _("Only single episodes were found, no release of the whole season."))]
     ordered = rows.order_by(F("blocked_by").asc(nulls_last=True), F("torrent__seeders").desc(), "id")
-    found = ordered.values("rejections", "blocked_by")[:20]
-    refused = [blocks.refuse(row, row["blocked_by"])["rejections"] for row in found]
-    return list(dict.fromkeys(str(told(entry)["sentence"]) for rejections in refused for entry in rejections))
+    found = list(ordered.values("rejections", "blocked_by")[:20])
+
+    def sentences() -> list[str]:
+        refused = [blocks.refuse(row, row["blocked_by"])["rejections"] for row in found]
+        return [str(told(entry)["sentence"]) for rejections in refused for entry in rejections]
+
+    return list(dict.fromkeys(all_said(sentences)))
 
 
 def wait_for(job: Job, seconds: float) -> Job:

@@ -17,6 +17,7 @@ from apps.accounts.authentication import user_of
 from apps.accounts.permissions import SignedIn
 from apps.downloads import search
 from apps.jobs.models import Job, Status
+from apps.jobs.services import error_of
 from apps.media import services as media_services
 from apps.media.models import Kind
 from apps.media.serializers import SearchShape
@@ -162,14 +163,14 @@ class Search(APIView):
         if wait and job.status == Status.COMPLETED:
             wanted = (job.result["media_id"], page, asked.get("season"), asked.get("episode"))
             found = search.releases_of(*wanted, user_id=user_of(request).pk)
-            told = {name: job.result[name] for name in ("media_id", "warnings")}
+            told = {"media_id": job.result["media_id"], "warnings": search.warnings_of(job.result)}
             answer = {**found, "job_id": job.pk, "status_url": f"/jobs/{job.pk}", **told}
             return Response(answer, headers={"Preference-Applied": f"wait={wait}"})
         return Response(_accepted(job), status=202)
 
 
 def _accepted(job: Job) -> dict[str, Any]:
-    return {"job_id": job.pk, "status_url": f"/jobs/{job.pk}", "status": job.status, "error": job.error}
+    return {"job_id": job.pk, "status_url": f"/jobs/{job.pk}", "status": job.status, "error": error_of(job)}
 
 
 class MediaTorrents(APIView):

@@ -19,6 +19,7 @@ from apps.media.models import Kind, Media
 from sokoul import request_id
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
+from sokoul.said import here, joined, said
 
 NAME = 120  # characters of a release's name within a sentence
 # What a download is when it begins again, and when even its release is to be chosen again.
@@ -173,7 +174,7 @@ def _choose(download_id: int, release: Torrent | None, refusals: list[str]) -> D
         if release and blocklist.of(download.media_id, download.user_id).holds(release.pk):
             return download
         if release is None:
-            reason = _nothing(refusals) + _tried(download)
+            reason: str = joined((_nothing(refusals), _tried(download)))
             rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
         elif reason := quotas.too_large(download_id, release.size):
             rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason)
@@ -195,24 +196,34 @@ def search_failed(download_id: int, reason: str) -> None:
     """The search that a download waited for came to nothing, and so does the download."""
     with transaction.atomic():
         if download := held(download_id):
-            rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=reason + _tried(download))
+            rows.move(download_id, Phase.FAILED, after=[Phase.SEARCHING], reason=joined((reason, _tried(download))))
 
 
 def _nothing(refusals: list[str]) -> str:
     if not refusals:
-        return "Nothing to download: the indexers know no release."
-    return f"Nothing to download: every release found was refused: {' '.join(refusals[:3])}"
+        return said(lambda: _("Nothing to download: the indexers know no release."))
+    return said(lambda: _all_refused(refusals[:3]))
+
+
+def _all_refused(refusals: list[str]) -> str:
+    text = _("Nothing to download: every release found was refused: %(why)s")
+    return text % {"why": " ".join(map(here, refusals))}
 
 
 def _tried(download: Download) -> str:
     told = told_of(download) if download.replacements else ""
-    return f" Given up before: {told}" if told else ""
+    return said(lambda: _("Given up before: %(what)s") % {"what": here(told)}) if told else ""
 
 
 def told_of(download: Download) -> str:
     """Every release that was given up since the person last asked, with why."""
-    recent = rows.tried_json(download.pk, download.tried)[-download.replacements :]
-    return " ".join(f"“{entry['name'][:NAME]}”: {entry['reason']}" for entry in recent)
+
+    def words() -> str:
+        recent = rows.tried_json(download.pk, download.tried)[-download.replacements :]
+        text = _("“%(name)s”: %(why)s")
+        return " ".join(text % {"name": entry["name"][:NAME], "why": entry["reason"]} for entry in recent)
+
+    return said(words)
 
 
 def _take(download: Download, release: Torrent) -> None:
@@ -348,7 +359,7 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
         default=Value("keep" if keep else "delete"),
     )
     with transaction.atomic():
-        moved = rows.move(download.pk, Phase.CANCELLED, reason="Cancelled by you.", removal=removal)
+        moved = rows.move(download.pk, Phase.CANCELLED, reason=said(lambda: _("Cancelled by you.")), removal=removal)
         if not moved:
             raise refused(download, "cancelled")
         if files:

@@ -5,10 +5,11 @@ from typing import Any
 from django.utils import timezone
 from pydantic import BaseModel
 
-from apps.downloads import forgetting, preparation, recycling, replacement, search, services
+from apps.downloads import forgetting, import_jobs, preparation, recycling, replacement, search, services
 from apps.downloads.following import retention, rss, seeking
 from apps.downloads.following.seeking import SeekPayload
 from apps.downloads.forgetting import ForgetPayload
+from apps.downloads.import_jobs import ImportPayload
 from apps.downloads.indexers import LeftAloneError, SpentError, limits
 from apps.downloads.profiles import again
 from apps.downloads.profiles.again import AgainPayload
@@ -68,6 +69,11 @@ def start_failed(payload: StartPayload, job: Running, reason: str) -> str:
 @handler("hunter", "forget", ForgetPayload)
 def forget_files(payload: ForgetPayload, job: Running) -> dict[str, int]:
     return forgetting.run(payload)
+
+
+@handler("hunter", "import", ImportPayload)
+def import_library(payload: ImportPayload, job: Running) -> dict[str, Any]:
+    return import_jobs.run(payload, job)
 
 
 @handler("scout", "seek", SeekPayload)

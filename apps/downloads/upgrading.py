@@ -16,6 +16,7 @@ from apps.downloads import placing, quotas, recycling, rows, sidecars
 from apps.downloads.models import Download, LibraryFile, Phase
 from sokoul import logs
 from sokoul.env import ENV
+from sokoul.said import said
 
 log = logs.logger(__name__)
 
@@ -109,7 +110,7 @@ def _set_aside(upgrade_id: int, path: str) -> None:
 def _end(download: Download) -> None:
     """The old download: its swarm goes, too, unless another download shares it."""
     with quotas.speaking_to(download.user_id):
-        reason = _("Replaced by a better release.")
+        reason = said(lambda: _("Replaced by a better release."))
     removal = Case(When(swarm="", then=Value("")), default=Value("delete"))
     assert download.replaces_id is not None
     rows.move(download.replaces_id, Phase.CANCELLED, after=[Phase.SEEDING, Phase.DONE], reason=reason, removal=removal)

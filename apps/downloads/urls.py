@@ -40,6 +40,7 @@ pages: list[URLPattern] = [
     path("follow/<int:media_id>", following_html.follow, name="follow"),
     path("follow/<int:media_id>/end", following_html.unfollow, name="unfollow"),
     path("followed", following_html.followed, name="followed"),
+    path("followed/<int:follow_id>/end", following_html.end, name="follow-end"),
     path("followed/<int:follow_id>/keep", following_html.keep, name="keep"),
     path("wanted", following_html.wanted_page, name="wanted"),
     path("wanted/cutoff", following_html.cutoff_page, name="cutoff"),

@@ -139,7 +139,7 @@ class BlockedSerializer(serializers.Serializer[Any]):
     release = serializers.CharField(help_text="Its name.")
     code = serializers.CharField(help_text="Why, as a stable code.")
     why = serializers.CharField(help_text="The same in your language.")
-    reason = serializers.CharField(help_text="The same with its figures, in English.")
+    reason = serializers.CharField(help_text="The same with its figures.")
     source = serializers.ChoiceField(["automatic", "by hand"])  # type: ignore[assignment]  # a field of that name
     created_at = serializers.DateTimeField()
 

@@ -35,6 +35,7 @@ class DownloadProgress(TypedDict):
     eta: int | None
     peers: int
     reason: str
+    reason_texts: dict[str, str]  # the same in every language
 
 
 class DownloadUpdated(DownloadProgress, total=False):

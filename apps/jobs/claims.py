@@ -9,6 +9,7 @@ order in which they are given: by id, everywhere, so that no two of them deadloc
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -21,6 +22,7 @@ from apps.jobs.models import Job, Status
 from apps.jobs.outbox import Publication, dead_letter, hand_over, outgoing
 from sokoul import logs
 from sokoul.env import ENV
+from sokoul.said import changed, here, texts_of
 
 log = logs.logger(__name__)
 ATTEMPTS = 4  # the first and three redeliveries (SPEC 8)
@@ -77,14 +79,14 @@ RETURNING *
 """
 # Until its dead letter is known to be stored a failed job counts as unpublished: the outbox serves both.
 _FAIL = """
-UPDATE jobs SET status = 'Failed', error = %(reason)s, finished_at = clock_timestamp(), lease = NULL, lease_until = NULL,
-    published_at = NULL, sequence = NULL
+UPDATE jobs SET status = 'Failed', error = %(reason)s, result = %(result)s,
+    finished_at = clock_timestamp(), lease = NULL, lease_until = NULL, published_at = NULL, sequence = NULL
 WHERE id = %(id)s AND status = 'Running' AND lease = %(lease)s
 RETURNING *
 """
 _FAIL_EXHAUSTED = """
-UPDATE jobs SET status = 'Failed', error = %(reason)s, finished_at = clock_timestamp(), lease = NULL, lease_until = NULL,
-    published_at = NULL, sequence = NULL
+UPDATE jobs SET status = 'Failed', error = %(reason)s, result = %(result)s,
+    finished_at = clock_timestamp(), lease = NULL, lease_until = NULL, published_at = NULL, sequence = NULL
 WHERE id = %(id)s AND attempts >= %(attempts)s
   AND (status = 'Pending' OR status = 'Running' AND lease_until < clock_timestamp())
 RETURNING *
@@ -189,8 +191,10 @@ def fail_exhausted(job: Job, reason: str = DIED) -> Publication | None:
 
 
 def _fail(statement: str, job: Job, reason: str) -> Publication | None:
-    reason = reason.replace("\0", "").encode(errors="replace").decode()
+    reason = changed(reason, lambda text: text.replace("\0", "").encode(errors="replace").decode())
     parameters: dict[str, Any] = {"id": job.pk, "lease": job.lease, "reason": reason, "attempts": ATTEMPTS}
+    texts = texts_of(reason)
+    parameters["result"] = orjson.dumps({"error_texts": texts} if texts else {}).decode()
     with transaction.atomic():
         rows = list(Job.objects.raw(statement, parameters))
         if not rows:
@@ -198,7 +202,7 @@ def _fail(statement: str, job: Job, reason: str) -> Publication | None:
         text = _run_hook(rows[0], reason)
         _tell(rows[0], Status.FAILED, reason)
         if rows[0].user_id is not None and text != "":
-            push.notify(rows[0].user_id, "job_failed", text or reason, job_id=str(job.pk))
+            push.notify(rows[0].user_id, "job_failed", partial(here, text or reason), job_id=str(job.pk))
     return dead_letter(rows[0])
 
 

@@ -13,8 +13,10 @@ from pydantic import BaseModel
 
 from apps.jobs import outbox
 from apps.jobs.models import Job, Status
+from apps.jobs.registry import Running
 from sokoul import request_id
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
+from sokoul.said import Said, here
 
 Payload = BaseModel | dict[str, Any]
 MAX_PAYLOAD = 1024 * 1024  # bytes as JSON: twice as much, with its envelope, is what NATS takes
@@ -94,6 +96,7 @@ def retry(job_id: UUID) -> Job:
             raise not_found("This job")
         if job.status != Status.FAILED:
             raise conflict(f"Only a failed job can be run again; this one is {job.status}.")
+        job.result = {}
         job.status, job.attempts, job.error, job.publication = Status.PENDING, 0, "", job.publication + 1
         job.published_at = job.sequence = job.finished_at = job.run_at = None
         job.save()
@@ -116,6 +119,17 @@ def visible(job_id: UUID, user_id: int) -> Job:
     return job
 
 
+def note(job: Running, so_far: dict[str, Any]) -> None:
+    """What a job that runs has come to, for those who look at it; its end overwrites that. Nothing where another attempt has begun."""
+    Job.objects.filter(pk=job.id, status=Status.RUNNING, attempts=job.attempt).update(result=so_far)
+
+
+def error_of(job: Job) -> str:
+    """Why it failed, in the language that is active where it is known in that."""
+    texts = job.result.get("error_texts")
+    return here(Said(job.error, texts if isinstance(texts, dict) else {}))
+
+
 def job_json(job: Job) -> dict[str, Any]:
     """The one JSON shape of a job."""
     return {
@@ -124,7 +138,7 @@ def job_json(job: Job) -> dict[str, Any]:
         "kind": job.kind,
         "status": job.status,
         "attempts": job.attempts,
-        "error": job.error,
+        "error": error_of(job),
         "result": job.result,
         "request_id": job.request_id,
         "created_at": job.created_at,

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from apps.jobs.registry import Running, handler
 from apps.media import episodes, services
 from apps.media.models import Kind
+from sokoul import moments
 
 
 class DetailsPayload(BaseModel):
@@ -28,4 +29,4 @@ class SchedulePayload(BaseModel):
 @handler("scout", "schedule", SchedulePayload)
 def schedule(payload: SchedulePayload, job: Running) -> dict[str, Any]:
     read = episodes.refresh(payload.media_id)
-    return {"media_id": read.media_id, "read_at": read.read_at.isoformat()}
+    return {"media_id": read.media_id, "read_at": moments.written(read.read_at)}

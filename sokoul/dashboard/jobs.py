@@ -17,6 +17,7 @@ from apps.jobs.models import Job
 from sokoul.errors import PermanentError
 
 KINDS = (
+    "hunter.import",
     "hunter.start",
     "notifier.confirm",
     "notifier.send",

@@ -31,6 +31,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 (_("Releases"), "album", "downloads_torrent_changelist"),
                 (_("Decisions"), "rule", "downloads_candidate_changelist"),
                 (_("Blocklist"), "block", "downloads_blocked_changelist"),
+                (_("Import a library"), "drive_folder_upload", "library_import"),
                 (_("Quality profiles"), "tune", "profiles"),
                 (_("Indexers"), "travel_explore", "downloads_indexer_changelist"),
             ],

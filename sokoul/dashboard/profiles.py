@@ -1,5 +1,6 @@
 """The dashboard's pages of quality profiles: list, form, what if, import."""
 
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -35,18 +36,24 @@ def _me(request: HttpRequest) -> User:
     return request.user
 
 
-def telling(view: View) -> View:
-    """What a service refuses is told above the list."""
+def telling_at(place: str) -> Callable[[View], View]:
+    """What a service refuses is told above the page of that name."""
 
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            return view(request, *args, **kwargs)
-        except PermanentError as error:
-            messages.error(request, error.message)
-            return redirect("admin:profiles")
+    def telling(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                return view(request, *args, **kwargs)
+            except PermanentError as error:
+                messages.error(request, error.message)
+                return redirect(place)
 
-    return guarded
+        return guarded
+
+    return telling
+
+
+telling = telling_at("admin:profiles")
 
 
 @require_safe

@@ -74,9 +74,9 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
         return {**super().each_context(request), "colors": None}
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from sokoul.dashboard import pages, profiles  # they ask for this site
+        from sokoul.dashboard import library, pages, profiles  # they ask for this site
 
-        return [*pages.urls(self), *profiles.urls(self), *super().get_urls()]
+        return [*pages.urls(self), *profiles.urls(self), *library.urls(self), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from sokoul.dashboard import pages

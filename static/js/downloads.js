@@ -47,7 +47,7 @@ function show(card, row) {
   write(card, "rate", row.rate ? fill(words.rate, { size: size(row.rate) }) : "");
   write(card, "eta", left(row.eta));
   write(card, "peers", row.peers ? fill(row.peers === 1 ? words.peer : words.peers, { count: row.peers }) : "");
-  write(card, "reason", row.reason);
+  write(card, "reason", row.reason_texts?.[language] ?? row.reason);
 }
 
 // One request a card at a time; what happens meanwhile is answered by one more.

@@ -41,17 +41,29 @@ for (const failure of ["htmx:sendError", "htmx:timeout"]) {
 
 // Questions before something is lost
 
-document.addEventListener("htmx:confirm", (event) => {
-  const asked = event.target.closest("[data-ask]");
+function ask(form, act) {
   const dialog = document.getElementById("ask");
-  if (!asked || !dialog || !event.detail.triggeringEvent) return;
-  event.preventDefault();
-  dialog.querySelector("p").textContent = asked.dataset.ask;
+  dialog.querySelector("p").textContent = form.dataset.ask;
+  dialog.querySelector("[value=yes]").textContent = form.dataset.yes;
   dialog.returnValue = "no";
   dialog.addEventListener("close", () => {
-    if (dialog.returnValue === "yes") event.detail.issueRequest(true);
+    if (dialog.returnValue === "yes") act();
   }, { once: true });
   dialog.showModal();
+}
+
+document.addEventListener("htmx:confirm", (event) => {
+  const form = event.target.closest("[data-ask]");
+  if (!form || !event.detail.triggeringEvent) return;
+  event.preventDefault();
+  ask(form, () => event.detail.issueRequest(true));
+});
+// A form that is sent without htmx asks as well
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("[data-ask]:not([hx-post])");
+  if (!form) return;
+  event.preventDefault();
+  ask(form, () => form.submit());
 });
 
 // Copying what is shown once; where the browser refuses (plain HTTP), it is selected, ready to be copied by hand

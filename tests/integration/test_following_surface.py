@@ -14,6 +14,7 @@ from apps.accounts import api_keys
 from apps.accounts.models import AuditEntry, User
 from apps.downloads.following.models import CalendarAddress, Follow
 from apps.downloads.models import Phase
+from apps.downloads.profiles import services as profiles
 from apps.jobs.models import Job
 from apps.media.models import Episode, Schedule
 from tests.cast import Api
@@ -114,6 +115,23 @@ def test_what_is_there_but_not_good_enough(api: Clients, alice: User) -> None:
     )
 
 
+def test_what_is_there_stands_beside_what_is_wanted(browser: Client, api: Clients, alice: User, admin: User) -> None:
+    media = film()
+    follow(alice, media, "film")
+    have(alice, media, Phase.DONE, torrent=offer(media, "Film.2021.720p.HDTV.x264-X"), completed_at=timezone.now())
+    facts = ("quality", "score", "wanted_quality", "wanted_score", "profile")
+    (row,) = api(alice).get("/wanted/cutoff").json()["results"]
+    assert [row[name] for name in facts] == ["HDTV-720p", None, "Bluray-1080p", None, "Default"]
+    tiers = [{"name": name, "qualities": [name]} for name in ("Remux-1080p", "WEBDL-1080p", "HDTV-720p")]
+    wish = {"name": "Web", "settings": {"tiers": tiers, "cutoff": "WEBDL-1080p"}}
+    profiles.make_default(profiles.create(wish, admin).pk, admin)
+    (row,) = api(alice).get("/wanted/cutoff").json()["results"]
+    assert [row[name] for name in facts] == ["HDTV-720p", None, "WEBDL-1080p", None, "Web"]
+    page = browser.get("/app/wanted/cutoff", headers={"Accept-Language": "fr"}).content.decode()
+    assert "Voulu\xa0: <b>WEBDL-1080p</b>" in page
+    assert "(profil «\xa0Web\xa0»)" in page
+
+
 def test_the_calendar_tells_days_and_states(api: Clients, alice: User, mallory: User) -> None:
     media = series(*(TODAY + timedelta(days=number) for number in (-2, -1, 0, 3, 40)))
     follow(alice, media, "all")
@@ -175,6 +193,17 @@ def test_no_title_begins_a_line_of_the_feed(api: Clients, alice: User) -> None:
     (event,) = icalendar.Calendar.from_ical(raw).walk("VEVENT")
     assert str(event["summary"]).startswith("Lamp BEGIN:VALARM X Y Z \U0001f468\u200d\U0001f469 · S01E02")
     assert str(event["description"]) == "One\nTwo END:VEVENT"
+
+
+def test_a_feed_without_entries_is_a_calendar_all_the_same(api: Clients, alice: User) -> None:
+    raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content
+    assert [part.name for part in icalendar.Calendar.from_ical(raw).subcomponents] == ["VTIMEZONE"], (
+        "one, with nothing to show"
+    )
+    assert b"TZOFFSETTO:+0000" in raw
+    follow(alice, series(TODAY), "all")
+    raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content
+    assert [part.name for part in icalendar.Calendar.from_ical(raw).subcomponents] == ["VEVENT"]
 
 
 def test_only_the_newest_address_leads_anywhere(api: Clients, alice: User, mallory: User) -> None:
@@ -239,3 +268,17 @@ def test_pages_show_what_is_followed_wanted_and_to_come(browser: Client, alice: 
 def test_the_address_is_shown_once(browser: Client) -> None:
     assert "calendar.ics?token=" in browser.post("/app/calendar/address").content.decode()
     assert "calendar.ics?token=" not in browser.get("/app/calendar").content.decode()
+
+
+def test_what_is_followed_is_ended_where_it_is_listed(browser: Client, alice: User, bob: User) -> None:
+    media = series(TODAY)
+    first, second = (follow(alice, media, "season", season=number) for number in (1, 2))
+    other = follow(bob, media, "all")
+    page = browser.get("/app/followed").content.decode()
+    assert f'action="/app/followed/{first.pk}/end"' in page
+    assert "Follow no longer" in page
+    for _ in range(2):
+        answer = browser.post(f"/app/followed/{first.pk}/end")
+        assert (answer.status_code, answer["Location"]) == (302, "/app/followed")
+    browser.post(f"/app/followed/{other.pk}/end")
+    assert set(Follow.objects.values_list("pk", flat=True)) == {second.pk, other.pk}, "that one, and nobody else's"

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
+import orjson
 import pytest
 from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.accounts.models import User
+from sokoul.api import Page, Statement
 from tests.cast import Api
 from tests.web import Web
 
@@ -72,6 +74,17 @@ def test_every_call_but_health_tells_its_limits(schema: dict[str, Any]) -> None:
             told = {status: set(answer.get("headers", ())) for status, answer in call["responses"].items()}
             assert told["429"] == named, (method, path)
             assert all("RateLimit" in told[status] for status in told if status[0] == "2"), (method, path)
+
+
+@pytest.mark.django_db
+def test_moments_of_lists_that_the_database_writes_end_with_z() -> None:
+    """Those of all other answers are looked at where every route is walked (test_permissions)."""
+    moment, text = "2026-11-26T19:36:41.5+00:00", '"seen_at":"2026-11-26T19:36:41+00:00"'
+    made = Statement(
+        f"SELECT '{moment}'::timestamptz AS made_at, '{moment}' AS title, '{text}' AS name {{window}}", "SELECT 1"
+    )
+    (row,) = orjson.loads(orjson.dumps(made.json(Page(1, 1))))["results"]
+    assert row == {"made_at": "2026-11-26T19:36:41.5Z", "title": moment, "name": text}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -55,6 +55,7 @@ MARK = "Alice's own"  # in every text that is hers alone
 HER_ADDRESS = "198.51.100.7"  # no loopback, which may read the metrics
 LOGIN = "/app/login?next="
 TABLES = {"api": table.API, "pages": table.PAGES, "dashboard": table.DASHBOARD}
+MOMENT = re.compile(rb'"\d{4}-\d\d-\d\dT\d\d:\d\d[^"]*"')
 WRITING = re.compile(r"\s*(INSERT|UPDATE|DELETE|TRUNCATE|WITH[^)]*\b(INSERT|UPDATE|DELETE))\b", re.IGNORECASE)
 ADD = "add a row for it to tests/permissions.py"
 
@@ -245,6 +246,12 @@ def told_of_hers(answer: Any) -> bool:
     return MARK.encode() in answer.content if not answer.streaming else False
 
 
+def odd_moments(answer: Any) -> list[bytes]:
+    """Times of a JSON answer that are written in another way than all others."""
+    found = MOMENT.findall(answer.content) if "json" in answer.headers.get("Content-Type", "") else []
+    return [moment for moment in found if not moment.endswith(b'Z"')]
+
+
 def faults_of(doors: Doors, row: Row) -> Iterator[str]:
     """What happens otherwise than its row says."""
     for role in table.ROLES:
@@ -258,6 +265,8 @@ def faults_of(doors: Doors, row: Row) -> Iterator[str]:
             yield f"{who} should answer {row.wanted(role)} and answers {answer.status_code}: {answer.content[:200]!r}"
         if row.method == "GET" and doors.wrote and not row.writes:
             yield f"{who} is a look and writes {doors.wrote}"
+        if odd := odd_moments(answer):
+            yield f"{who} is told a time that does not end with Z: {odd[0]!r}"
         if role != "owner" and not (row.shows and role in row.who) and told_of_hers(answer):
             yield f"{who} is told of alice's things"
 

@@ -9,7 +9,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from apps.accounts.models import AuditEntry, User
 from apps.downloads import search, tasks
 from apps.downloads import services as downloads
-from apps.downloads.models import Candidate, CustomFormat, Download, QualityProfile, TitleProfile, Torrent
+from apps.downloads.models import Blocked, Candidate, CustomFormat, Download, QualityProfile, TitleProfile, Torrent
 from apps.downloads.profiles import again, deciding, holding, services
 from apps.downloads.profiles.again import AgainPayload
 from apps.downloads.profiles.deciding import Part
@@ -178,6 +178,24 @@ def test_what_if_tells_and_writes_nothing(lamp: Media, releases: list[Torrent]) 
     assert all(one["score_before"] is not None for one in found)
     assert list(Candidate.objects.order_by("pk").values()) == before
     assert not Job.objects.exists()
+
+
+def test_what_if_refuses_what_is_blocked_for_everybody(lamp: Media, releases: list[Torrent], alice: User) -> None:
+    disc, web, _ = releases
+    for torrent, owner in ((disc, None), (web, alice)):
+        Blocked.objects.create(
+            user=owner,
+            media=lamp,
+            torrent=torrent,
+            key=torrent.key,
+            title=torrent.title,
+            code="stalled",
+            source="automatic",
+        )
+    found = {one["title"]: one for one in deciding.as_rows(deciding.what_if(lamp.pk, Profile()))}
+    assert [one["code"] for one in found[DISC]["rejections"]] == ["blocklisted"]
+    assert (found[DISC]["score"], found[DISC]["score_before"]) == (None, None), "it would not be taken, and is not now"
+    assert found[WEB]["score"] is not None, "one person's own list is not everybody's"
 
 
 def test_a_download_is_chosen_by_the_profile_that_was_asked_for(

@@ -160,7 +160,7 @@ def test_is_refused_with_the_reason_and_the_place(pattern: str, code: str, posit
     with pytest.raises(Untranslatable) as refusal:
         Pattern(pattern)
     assert (refusal.value.code, refusal.value.position) == (code, position)
-    assert REASONS[code] in str(refusal.value)
+    assert str(REASONS[code]) in str(refusal.value)
     assert f"at character {position + 1}" in str(refusal.value)
 
 

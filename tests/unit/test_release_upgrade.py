@@ -7,7 +7,7 @@ import pytest
 from apps.downloads.releases.formats import CustomFormat, ScoredFormat, Subject
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile, Tier
-from apps.downloads.releases.upgrade import cutoff_met, revision, upgrade
+from apps.downloads.releases.upgrade import Goal, cutoff_met, goal, revision, upgrade
 
 TIERS = (
     Tier(name="Remux", qualities=("Remux-1080p",)),
@@ -116,3 +116,17 @@ def test_when_nothing_better_is_looked_for() -> None:
     assert met("L.2019.1080p.BluRay.DV-A", cutoff="Full", formats=formats, cutoff_format_score=50)
     assert met(FULL, tiers=())
     assert not met(WEB, tiers=())
+
+
+def test_the_goal_is_what_the_cutoff_asks_for() -> None:
+    formats = (scored("dv", 5),)
+    refused = (Tier(name="Huge", qualities=("Raw-HD",), allowed=False), *TIERS)
+    for settings, wanted in (
+        ({"tiers": TIERS}, Goal(TIERS[0].name, None)),
+        ({"tiers": refused}, Goal(TIERS[0].name, None)),
+        ({"tiers": TIERS, "cutoff": "Full", "formats": formats, "cutoff_format_score": 7}, Goal("Full", 7)),
+        ({"tiers": TIERS, "formats": formats, "upgrades": False}, Goal(TIERS[0].name, None)),
+        ({}, Goal("Bluray-1080p", None)),
+        ({"sources": ("Remux",), "resolutions": ("2160p",)}, Goal("Remux-2160p", None)),
+    ):
+        assert goal(Profile(**settings)) == wanted

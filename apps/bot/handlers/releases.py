@@ -9,6 +9,7 @@ from apps.bot.handlers import downloads
 from apps.bot.handlers.registry import Numbers, press
 from apps.bot.reply import Reply, Sender
 from apps.downloads import search, services
+from apps.jobs import services as jobs
 from apps.jobs.models import Job, Status
 from apps.media import services as media_services
 from sokoul.api import Page
@@ -39,9 +40,9 @@ def found(sender: Sender, job: Job) -> Reply:
     """What a message about a search says now."""
     wanted = (job.payload["media_id"], job.payload.get("season"), job.payload.get("episode"))
     if job.status == Status.COMPLETED:
-        return _listed(sender, _named(job), wanted, job.result.get("warnings") or [])
+        return _listed(sender, _named(job), wanted, search.warnings_of(job.result))
     if job.status == Status.FAILED:
-        text = _("The search for %(title)s failed: %(reason)s") % {"title": _named(job), "reason": job.error}
+        text = _("The search for %(title)s failed: %(reason)s") % {"title": _named(job), "reason": jobs.error_of(job)}
         return Reply(text, [[sender.button(_("Search again"), "f", *wanted)]])
     return _searching(job)
 

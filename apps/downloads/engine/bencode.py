@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from sokoul.errors import PermanentError
+from sokoul.said import said
 
 MAX_DEPTH = 50
 MAX_TOKENS = 200_000  # values: ten thousand files, as v1 and as v2, are about half of it
@@ -14,7 +18,7 @@ def decode(data: bytes) -> Any:
     reader = _Reader(data)
     value = reader.value(0)
     if data[reader.at :].strip(b"\r\n"):
-        raise _damaged("something follows its end")
+        raise _damaged(gettext_lazy("something follows its end"))
     return value
 
 
@@ -22,20 +26,21 @@ def info_section(data: bytes) -> bytes:
     """The bytes of the top-level dictionary's "info", exactly as they were written: what the info-hash is made from."""
     reader = _Reader(data)
     if reader.next_byte() != b"d":
-        raise _damaged("it does not begin with a dictionary")
+        raise _damaged(gettext_lazy("it does not begin with a dictionary"))
     while reader.peek() != b"e":
         key = reader.string()
         start = reader.at
         reader.value(1)
         if key == b"info":
             return data[start : reader.at]
-    raise _damaged("the part that describes its content is missing")
+    raise _damaged(gettext_lazy("the part that describes its content is missing"))
 
 
-def _damaged(why: str) -> PermanentError:
-    return PermanentError(
-        f"This is not a valid torrent file: {why}. Get it again, or take another release.", code="bad_torrent"
+def _damaged(why: object) -> PermanentError:
+    text = said(
+        lambda: _("This is not a valid torrent file: %(why)s. Get it again, or take another release.") % {"why": why}
     )
+    return PermanentError(text, code="bad_torrent")
 
 
 class _Reader:
@@ -47,7 +52,7 @@ class _Reader:
     def peek(self) -> bytes:
         byte = self.data[self.at : self.at + 1]
         if not byte:
-            raise _damaged("its end is missing")
+            raise _damaged(gettext_lazy("its end is missing"))
         return byte
 
     def next_byte(self) -> bytes:
@@ -58,7 +63,7 @@ class _Reader:
     def value(self, depth: int) -> Any:
         self.tokens += 1
         if depth > MAX_DEPTH or self.tokens > MAX_TOKENS:
-            raise _damaged("it is nested too deeply or has too many parts")
+            raise _damaged(gettext_lazy("it is nested too deeply or has too many parts"))
         kind = self.peek()
         if kind == b"d":
             return self._dictionary(depth)
@@ -70,7 +75,7 @@ class _Reader:
         length = self._digits(b":")
         value = self.data[self.at : self.at + length]
         if len(value) != length:
-            raise _damaged("its end is missing")
+            raise _damaged(gettext_lazy("its end is missing"))
         self.at += length
         return value
 
@@ -85,7 +90,7 @@ class _Reader:
         stop = self.data.find(end, self.at, self.at + 20)
         digits = self.data[self.at : stop] if stop > self.at else b""
         if not digits or not _DIGITS.issuperset(digits):
-            raise _damaged("a number in it is malformed")
+            raise _damaged(gettext_lazy("a number in it is malformed"))
         self.at = stop + 1
         return int(digits)
 
@@ -103,7 +108,7 @@ class _Reader:
         while self.peek() != b"e":
             key = self.string()
             if key in items:
-                raise _damaged("it says the same thing twice")
+                raise _damaged(gettext_lazy("it says the same thing twice"))
             items[key] = self.value(depth + 1)
         self.at += 1
         return items

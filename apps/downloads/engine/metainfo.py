@@ -13,9 +13,12 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import libtorrent as lt
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.downloads.engine import bencode
 from sokoul.errors import PermanentError
+from sokoul.said import said
 
 MAX_TORRENT_BYTES = 2_000_000
 MAX_MAGNET_CHARS = 32_000
@@ -78,11 +81,11 @@ class Magnet:
 def parse_torrent(data: bytes) -> MetaInfo:
     """Raises PermanentError (code bad_torrent) with a sentence for people."""
     if len(data) > MAX_TORRENT_BYTES:
-        raise _refused("it is larger than 2 MB")
+        raise _refused(gettext_lazy("it is larger than 2 MB"))
     tree = bencode.decode(data)
     info = tree.get(b"info") if isinstance(tree, dict) else None
     if not isinstance(info, dict):
-        raise _refused("the part that describes its content is missing")
+        raise _refused(gettext_lazy("the part that describes its content is missing"))
     _check_names(info)
     params = load(data)
     assert params.ti is not None
@@ -107,8 +110,9 @@ def hashes(info_hashes: lt.info_hash_t) -> tuple[str | None, str | None]:
     return v1, v2
 
 
-def _refused(why: str) -> PermanentError:
-    return PermanentError(f"This torrent is refused: {why}. Take another release.", code="bad_torrent")
+def _refused(why: object) -> PermanentError:
+    text = said(lambda: _("This torrent is refused: %(why)s. Take another release.") % {"why": why})
+    return PermanentError(text, code="bad_torrent")
 
 
 def load(data: bytes) -> lt.add_torrent_params:
@@ -125,9 +129,9 @@ def _check_names(info: dict[bytes, Any]) -> None:
     _check_part(info.get(b"name.utf-8", info.get(b"name")))
     for parts, attributes in _written_paths(info):
         if b"l" in attributes:
-            raise _refused("it holds symbolic links")
+            raise _refused(gettext_lazy("it holds symbolic links"))
         if len(parts) > MAX_DEPTH:
-            raise _refused("its folders are nested too deeply")
+            raise _refused(gettext_lazy("its folders are nested too deeply"))
         if b"p" not in attributes:
             for part in parts:
                 _check_part(part)
@@ -164,13 +168,13 @@ def _attributes(entry: dict[bytes, Any]) -> bytes:
 def _check_part(part: Any) -> None:
     """One name: no path of its own, and not a way out of the folder."""
     if not isinstance(part, bytes) or not part:
-        raise _refused("a file in it has no name")
+        raise _refused(gettext_lazy("a file in it has no name"))
     if part in (b".", b"..") or b".." in part.replace(b"\\", b"/").split(b"/"):
-        raise _refused("a file name in it leads out of its folder")
+        raise _refused(gettext_lazy("a file name in it leads out of its folder"))
     if part[:1] in (b"/", b"\\") or part[1:3] in (b":\\", b":/"):
-        raise _refused("a file name in it is an absolute path")
+        raise _refused(gettext_lazy("a file name in it is an absolute path"))
     if b"/" in part or b"\0" in part:
-        raise _refused("a file name in it holds a character that no file name may hold")
+        raise _refused(gettext_lazy("a file name in it holds a character that no file name may hold"))
 
 
 def _files(layout: lt.file_storage) -> tuple[tuple[TorrentFile, ...], int]:
@@ -183,11 +187,11 @@ def _files(layout: lt.file_storage) -> tuple[tuple[TorrentFile, ...], int]:
     )
     total = sum(file.size for file in files)
     if len(files) > MAX_FILES:
-        raise _refused("it holds more than 10,000 files")
+        raise _refused(gettext_lazy("it holds more than 10,000 files"))
     if total > MAX_TOTAL:
-        raise _refused("its files are larger than 2 TB together")
+        raise _refused(gettext_lazy("its files are larger than 2 TB together"))
     if not total:
-        raise _refused("all its files are empty")
+        raise _refused(gettext_lazy("all its files are empty"))
     _check_unique(files)
     return files, total
 
@@ -196,10 +200,10 @@ def _check_unique(files: tuple[TorrentFile, ...]) -> None:
     """Two files may not be one, and a file may not be another's folder."""
     paths = {unicodedata.normalize("NFC", file.path) for file in files}
     if len(paths) != len(files):
-        raise _refused("two files in it have the same name")
+        raise _refused(gettext_lazy("two files in it have the same name"))
     folders = {parent for path in paths for parent in _parents(path)}
     if paths & folders:
-        raise _refused("a file in it has the name of a folder")
+        raise _refused(gettext_lazy("a file in it has the name of a folder"))
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -227,11 +231,13 @@ def parse_magnet(text: str) -> Magnet:
 
 
 def _bad_magnet() -> PermanentError:
-    return PermanentError(
-        "This is not a magnet link that can be used: it must begin with magnet:? and name one torrent "
-        "(xt=urn:btih:… or xt=urn:btmh:…). Copy the whole link.",
-        code="bad_magnet",
+    text = said(
+        lambda: _(
+            "This is not a magnet link that can be used: it must begin with magnet:? and name one torrent "
+            "(xt=urn:btih:… or xt=urn:btmh:…). Copy the whole link."
+        )
     )
+    return PermanentError(text, code="bad_magnet")
 
 
 def _one(found: Iterator[str | None]) -> str | None:

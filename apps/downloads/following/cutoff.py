@@ -14,7 +14,7 @@ from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.parse import parse
 from apps.downloads.releases.profile import Profile
 from apps.downloads.releases.qualities import quality
-from apps.downloads.releases.upgrade import cutoff_met
+from apps.downloads.releases.upgrade import cutoff_met, goal, worth
 from sokoul.api import Page, listing
 
 MOST = 1000  # downloads that are looked at, newest first: their names are judged one by one
@@ -56,7 +56,8 @@ def held_of(media_ids: Iterable[int]) -> list[dict[str, Any]]:
 
 
 def unmet(user_id: int) -> list[dict[str, Any]]:
-    """Downloads of a person that a better release is looked for, newest first, with `quality`. Three statements."""
+    """Downloads of a person that a better release is looked for, newest first, with what it is and what
+    the profile wants (`_short_of`). Three statements."""
     with connection.cursor() as cursor:
         cursor.execute(_HELD, {"user_id": user_id, "most": MOST})
         rows = _read(cursor)
@@ -75,9 +76,18 @@ def _named(release: str) -> ReleaseName:
 
 
 def _short_of(row: dict[str, Any], profile: Profile) -> dict[str, Any] | None:
-    """What it is instead; None where the profile is content."""
+    """What it is, and what is wanted by which profile; None where that is content. Points where they count."""
     subject = Subject(_named(row["release"]), row["size"])
-    return None if cutoff_met(subject, profile) else {"quality": quality(subject.name).name}
+    if cutoff_met(subject, profile):
+        return None
+    wanted = goal(profile)
+    return {
+        "quality": quality(subject.name).name,
+        "score": None if wanted.score is None else worth(subject, profile),
+        "wanted_quality": wanted.quality,
+        "wanted_score": wanted.score,
+        "profile": profile.name,
+    }
 
 
 def listed(user_id: int, page: Page) -> dict[str, Any]:

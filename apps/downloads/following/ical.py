@@ -40,7 +40,20 @@ def _written(entries: list[dict[str, Any]]) -> bytes:
     sheet.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     for entry in entries:
         sheet.add_component(_event(entry))
+    if not entries:
+        sheet.add_component(_universal_time())
     return bytes(sheet.to_ical())
+
+
+def _universal_time() -> icalendar.Timezone:
+    """A calendar has one component at least (RFC 5545, 3.6), also one without entries: a time zone shows nothing to anybody."""
+    zone, always = icalendar.Timezone(), icalendar.TimezoneStandard()
+    zone.add("tzid", "Etc/UTC")
+    always.add("dtstart", datetime(1970, 1, 1))
+    always.add("tzoffsetfrom", timedelta(0))
+    always.add("tzoffsetto", timedelta(0))
+    zone.add_component(always)
+    return zone
 
 
 def _event(entry: dict[str, Any]) -> icalendar.Event:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accounts.models import User
 from apps.downloads.following import addresses, calendar, cutoff, follows, ical, retention, wanted
 from apps.media import services as media_services
+from sokoul.errors import PermanentError
 from sokoul.pages import back, is_fragment, number, page_of, paging, signed_in, user_id
 
 ADDRESS = "downloads/_address.html"
@@ -46,6 +47,19 @@ def keep(request: HttpRequest, follow_id: int) -> HttpResponse:
     last, days = (number(request.POST.get(name)) for name in ("keep_last", "keep_days"))
     retention.keep(_person(request), follow_id, last=last or None, days=days)
     messages.success(request, gettext("Saved."))
+    return redirect("app:followed")
+
+
+@signed_in
+@require_POST
+def end(request: HttpRequest, follow_id: int) -> HttpResponse:
+    """One thing that is followed, of whatever title. Pressed twice, it is gone all the same."""
+    try:
+        follows.unfollow(_person(request), follow_id)
+    except PermanentError as error:
+        if error.status != 404:
+            raise
+    messages.success(request, gettext("You follow it no longer. What is being downloaded goes on."))
     return redirect("app:followed")
 
 

@@ -88,6 +88,10 @@ class UnmetShape(serializers.Serializer[Any]):
     release = serializers.CharField(help_text="The name of what is there.")
     size = serializers.IntegerField(help_text="Bytes.")
     quality = serializers.CharField()
+    score = serializers.IntegerField(allow_null=True, help_text="Of its custom formats; null where they do not count.")
+    wanted_quality = serializers.CharField(help_text="The quality or tier at which the profile is content.")
+    wanted_score = serializers.IntegerField(allow_null=True, help_text="The same for the custom formats.")
+    profile = serializers.CharField(help_text="The name of the quality profile.")
 
 
 class UnmetListShape(_Listing):

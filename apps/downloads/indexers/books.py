@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.accounts import refused_keys
 from apps.downloads.indexers import caps, limits, pauses
@@ -21,11 +23,12 @@ from apps.downloads.indexers.refusals import (
     QuestionRefusedError,
     SpentError,
 )
-from apps.downloads.indexers.turn import Source, Turn
+from apps.downloads.indexers.turn import Source, Turn, spent
 from apps.downloads.models import Indexer, IndexerUse
 from sokoul import logs
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, SokoulError, TransientError
+from sokoul.said import Said, joined, said
 
 log = logs.logger(__name__)
 
@@ -99,22 +102,32 @@ def _mark(key: str) -> str:
 
 def _refusal(row: Indexer, source: Source, now: datetime) -> SokoulError | None:
     if not row.enabled:
-        return PermanentError(f"{row.name} is switched off.", code=OFF_CODE, status=409)
+        return PermanentError(_switched_off(row.name), code=OFF_CODE, status=409)
     if row.refused and row.refused == _mark(source.key):
-        text = f"{row.name} refused its API key, and is off until it has another one or an admin tests it. {row.last_error}"
-        return KeyRefusedError(text.strip())
+        return KeyRefusedError(joined((_refused(row.name), row.last_error)))
     if row.backoff_until and row.backoff_until > now:
         left = (row.backoff_until - now).total_seconds()
-        return TransientError(
-            f"{row.name} is left alone until {row.backoff_until:%H:%M} UTC. {row.last_error}".strip(), left
-        )
+        return TransientError(joined((_left_alone(row.name, row.backoff_until), row.last_error)), left)
     return None
+
+
+def _switched_off(name: str) -> Said:
+    return said(lambda: _("%(name)s is switched off.") % {"name": name})
+
+
+def _refused(name: str) -> Said:
+    text = gettext_lazy("%(name)s refused its API key, and is off until it has another one or an admin tests it.")
+    return said(lambda: text % {"name": name})
+
+
+def _left_alone(name: str, until: datetime) -> Said:
+    return said(lambda: _("%(name)s is left alone until %(time)s UTC.") % {"name": name, "time": f"{until:%H:%M}"})
 
 
 def _full(row: Indexer, calls: int | None, wait: float) -> SokoulError | None:
     if calls is None or calls > 0:
         return None
-    return SpentError(f"{row.name} has been asked as often as its limits allow.", wait)
+    return SpentError(spent(row.name), wait)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from urllib.parse import urlsplit
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.downloads.engine.metainfo import MAX_TORRENT_BYTES
 from apps.downloads.indexers import books, grabs, refusals
@@ -11,6 +13,7 @@ from apps.downloads.models import Torrent
 from sokoul import http
 from sokoul.env import ENV, secrets_of
 from sokoul.errors import PermanentError, TransientError
+from sokoul.said import said
 
 
 def _keys(url: str, indexer: str) -> tuple[str, ...]:
@@ -53,19 +56,16 @@ def _fetched(torrent: Torrent) -> bytes | str:
         if response.status == 429:
             raise refusals.of_status(service, response)
         if response.status in (404, 410):
-            raise PermanentError(
-                f"{service} has this release no longer. Choose another.", code="release_gone", status=502
-            )
-    raise PermanentError(
-        f"{service} refused the download. Check its API key, or that it is still configured.",
-        code="indexer",
-        status=502,
-    )
+            gone = said(lambda: _("%(name)s has this release no longer. Choose another.") % {"name": service})
+            raise PermanentError(gone, code="release_gone", status=502)
+    text = gettext_lazy("%(name)s refused the download. Check its API key, or that it is still configured.")
+    raise PermanentError(said(lambda: text % {"name": service}), code="indexer", status=502)
 
 
 def _content(response: http.Response) -> bytes | str:
     if response.body.startswith(http.MAGNET.encode()):
         return response.body.decode(errors="replace").strip()
-    if not response.body.lstrip()[:1] == b"d":  # a bencoded dictionary
-        raise TransientError(f"{response.service} sent something that is no .torrent file.")
+    if response.body.lstrip()[:1] != b"d":  # a bencoded dictionary
+        what = {"name": response.service}
+        raise TransientError(said(lambda: _("%(name)s sent something that is no .torrent file.") % what))
     return response.body

@@ -8,6 +8,9 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from apps.downloads.indexers import books, newest, prowlarr, torznab
 from apps.downloads.indexers.books import Entry, Kind, Outcome
 from apps.downloads.indexers.offer import Batch, Offer
@@ -15,6 +18,7 @@ from apps.downloads.indexers.turn import DEFAULT_PRIORITY, Source, Turn
 from apps.downloads.indexers.wish import Wish
 from sokoul import logs
 from sokoul.errors import PermanentError, SokoulError, TransientError
+from sokoul.said import changed, joined, said
 
 log = logs.logger(__name__)
 
@@ -22,7 +26,7 @@ DEADLINE = 20.0  # seconds: under the 25 that a caller may wait with Prefer
 LIST_SECONDS = 10.0
 GRACE = 1.0
 WORTH_WAITING = 90.0  # seconds: for longer nobody should look at a search that waits for its indexers
-NONE_CONFIGURED = "No indexer is configured. Set PROWLARR_URL and PROWLARR_API_KEY, or TORZNAB_FEEDS."
+NONE_CONFIGURED = gettext_lazy("No indexer is configured. Set PROWLARR_URL and PROWLARR_API_KEY, or TORZNAB_FEEDS.")
 
 AskFeed = Callable[[torznab.Feed, Turn], Batch]
 AskInner = Callable[[prowlarr.Inner, Turn], Batch]
@@ -79,7 +83,7 @@ def _ask_all(of_feed: AskFeed, of_inner: AskInner, seconds: float) -> tuple[list
     except (TransientError, PermanentError) as error:
         asked.failures.append((prowlarr.SERVICE, error))
     if not asked.running and not asked.failures:
-        raise PermanentError(NONE_CONFIGURED, code="no_indexer", status=409)
+        raise PermanentError(said(lambda: str(NONE_CONFIGURED)), code="no_indexer", status=409)
     outcomes = asked.outcomes()
     failed = [(outcome.entry.turn.name, outcome.error) for outcome in outcomes if outcome.error]
     answered = [(outcome.entry.turn, outcome.batch) for outcome in outcomes if outcome.batch]
@@ -96,14 +100,17 @@ def _run(future: "Future[Batch]", entry: Entry) -> None:
 def _outcome(entry: Entry, future: "Future[Batch]") -> Outcome:
     name = entry.turn.name
     if not future.done():
-        return Outcome(entry, None, TransientError(f"{name} did not answer in time."))
+        return Outcome(
+            entry, None, TransientError(said(lambda: _("%(name)s did not answer in time.") % {"name": name}))
+        )
     try:
         return Outcome(entry, future.result())
     except (TransientError, PermanentError) as error:
         return Outcome(entry, None, error)
     except Exception:
         log.exception("indexer search failed", indexer=name)
-        return Outcome(entry, None, TransientError(f"{name} sent something that could not be read."))
+        unread = said(lambda: _("%(name)s sent something that could not be read.") % {"name": name})
+        return Outcome(entry, None, TransientError(unread))
 
 
 def _merged(
@@ -113,7 +120,7 @@ def _merged(
         raise _nobody(failures)
     told = [(name, error) for name, error in failures if not _switched_off(error)]
     warnings = [warning for _, batch in answered for warning in batch.warnings]
-    warnings += [f"{name}: {error.message}" for name, error in told]
+    warnings += [changed(error.message, partial("{}: {}".format, name)) for name, error in told]
     return [_placed(offer, turn) for turn, batch in answered for offer in batch.offers], warnings
 
 
@@ -127,7 +134,7 @@ def _switched_off(error: SokoulError) -> bool:
 
 def _nobody(failures: list[tuple[str, SokoulError]]) -> SokoulError:
     """Why there is no answer at all: worth another try soon, or not."""
-    text = " ".join(dict.fromkeys(error.message for _, error in failures))
+    text = joined(dict.fromkeys(error.message for _, error in failures))
     passing = [error for _, error in failures if isinstance(error, TransientError)]
     soonest = min((error.retry_after for error in passing if error.retry_after), default=None)
     unknown = any(not error.retry_after for error in passing)

@@ -5,11 +5,13 @@ from typing import NoReturn
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from apps.downloads.indexers import limits, pauses
 from apps.downloads.indexers.refusals import LeftAloneError, SpentError
 from apps.downloads.models import Indexer, IndexerUse
 from sokoul.errors import TransientError
+from sokoul.said import said
 
 
 def take(name: str) -> None:
@@ -24,7 +26,8 @@ def take(name: str) -> None:
             _refuse(row, (row.backoff_until - now).total_seconds())
         room, wait = limits.rooms([row], "grabs", now).get(row.pk, (1, 0.0))
         if not room:
-            raise SpentError(f"As many releases have been fetched from {name} as its limits allow.", wait)
+            text = gettext_lazy("As many releases have been fetched from %(name)s as its limits allow.")
+            raise SpentError(said(lambda: text % {"name": name}), wait)
         IndexerUse.objects.create(indexer=row, what="grabs", amount=1, at=now)
         count(name)
 

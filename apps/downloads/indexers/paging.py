@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from apps.downloads.indexers.newest import MOST_PAGES, Seen
 from apps.downloads.indexers.offer import Batch, Offer
 from apps.downloads.indexers.questions import Question
 from apps.downloads.indexers.refusals import QuestionRefusedError
 from sokoul import logs
 from sokoul.errors import PermanentError, TransientError
+from sokoul.said import here, said
 
 log = logs.logger(__name__)
 
@@ -88,5 +91,7 @@ def _more(page: Slice, offset: int, limit: int) -> bool:
 
 def _broken(batch: Batch, indexer: str, why: str) -> Batch:
     log.warning("partial results of an indexer", indexer=indexer, reason=why, offers=len(batch.offers))
-    batch.warnings.append(f"{indexer}: only part of its results, {why}.")
+    batch.warnings.append(
+        said(lambda: _("%(name)s: only part of its results, %(why)s.") % {"name": indexer, "why": here(why)})
+    )
     return batch

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from apps.accounts import refused_keys
@@ -20,6 +21,7 @@ from apps.downloads.indexers.wish import MOVIES, TV, Wish
 from sokoul import http, logs, moments
 from sokoul.env import ENV, secrets_of
 from sokoul.errors import PermanentError, TransientError
+from sokoul.said import said
 
 log = logs.logger(__name__)
 
@@ -111,12 +113,13 @@ def get(path: str, service: str, seconds: float, **params: str | int | list[int]
         if response.status not in REFUSALS:
             return response.json()
         refused_keys.report("Prowlarr", "PROWLARR_API_KEY", position, response.status)
-    raise PermanentError("Prowlarr refused every API key. Check PROWLARR_API_KEY.", code="prowlarr_key", status=502)
+    refused = said(lambda: _("Prowlarr refused every API key. Check PROWLARR_API_KEY."))
+    raise PermanentError(refused, code="prowlarr_key", status=502)
 
 
 def _rows(answer: Any) -> list[Any]:
     if not isinstance(answer, list):
-        raise TransientError("Prowlarr answered with something unexpected.")
+        raise TransientError(said(lambda: _("Prowlarr answered with something unexpected.")))
     return answer
 
 
@@ -148,7 +151,8 @@ def sources(ask: Callable[[Inner, Turn], Batch], seconds: float) -> list[Source]
         return []
     found = indexers(seconds)
     if not found:
-        raise PermanentError("Prowlarr has no torrent indexer that is switched on. Add one there.", code="no_indexer")
+        none = said(lambda: _("Prowlarr has no torrent indexer that is switched on. Add one there."))
+        raise PermanentError(none, code="no_indexer")
     return [Source(inner.name, functools.partial(ask, inner), caps=inner.caps) for inner in found]
 
 

@@ -9,6 +9,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from xml.etree.ElementTree import Element
 
+from django.utils.translation import gettext as _
+
 from apps.downloads.indexers import caps, flags, offer, pauses, refusals, xml
 from apps.downloads.indexers.caps import Caps
 from apps.downloads.indexers.newest import Seen
@@ -21,6 +23,7 @@ from apps.downloads.indexers.wish import MOVIES, TV, Wish
 from sokoul import http, logs
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, SokoulError, TransientError
+from sokoul.said import said
 
 log = logs.logger(__name__)
 
@@ -59,7 +62,8 @@ def _call(feed: Feed, seconds: float, **params: str | int) -> tuple[Element, htt
     if response.status >= 400:
         raise refusals.of_status(feed.name, response)
     if root is None:
-        raise TransientError(f"{feed.name} answered with something that is not XML ({why}).")
+        what = {"name": feed.name, "why": why}
+        raise TransientError(said(lambda: _("%(name)s answered with something that is not XML (%(why)s).") % what))
     return root, response
 
 

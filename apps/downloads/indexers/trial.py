@@ -4,12 +4,15 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from django.utils.translation import ngettext
+
 from apps.downloads.indexers import gather, prowlarr, torznab
 from apps.downloads.indexers.books import Kind, Outcome
 from apps.downloads.indexers.wish import Wish
 from apps.media.models import Kind as MediaKind
 from sokoul.env import ENV
 from sokoul.errors import SokoulError, not_found
+from sokoul.said import here
 
 SECONDS = 10.0  # for each question
 QUESTION = Wish(MediaKind.MOVIE, "Night")
@@ -52,9 +55,13 @@ def _prowlarr() -> list[Trial]:
     try:
         inner = prowlarr.sources(_SEARCH_INNER, SECONDS)
     except SokoulError as error:
-        return [Trial(prowlarr.SERVICE, False, time.monotonic() - began, error.message)]
-    said = f"It answers, and has {len(inner)} torrent indexers switched on."
-    first = Trial(prowlarr.SERVICE, True, time.monotonic() - began, said)
+        return [Trial(prowlarr.SERVICE, False, time.monotonic() - began, here(error.message))]
+    text = ngettext(
+        "It answers, and has %(count)d torrent indexer switched on.",
+        "It answers, and has %(count)d torrent indexers switched on.",
+        len(inner),
+    )
+    first = Trial(prowlarr.SERVICE, True, time.monotonic() - began, text % {"count": len(inner)})
     tried = gather.Round(time.monotonic() + SECONDS)
     tried.start(Kind.PROWLARR, inner, obey=False)
     return [first, *(_told(outcome, f"{prowlarr.SERVICE}: ") for outcome in tried.outcomes())]
@@ -62,8 +69,12 @@ def _prowlarr() -> list[Trial]:
 
 def _told(outcome: Outcome, before: str = "") -> Trial:
     turn, batch = outcome.entry.turn, outcome.batch
-    said = outcome.error.message if outcome.error else ""
+    said = here(outcome.error.message) if outcome.error else ""
     if batch is not None:
-        answer = f"It answers, with {len(batch.offers)} releases for “{QUESTION.title}”."
-        said = " ".join([answer, *batch.warnings])
+        text = ngettext(
+            "It answers, with %(count)d release for “%(title)s”.",
+            "It answers, with %(count)d releases for “%(title)s”.",
+            len(batch.offers),
+        )
+        said = " ".join([text % {"count": len(batch.offers), "title": QUESTION.title}, *map(here, batch.warnings)])
     return Trial(before + turn.name, batch is not None, turn.seconds, said)

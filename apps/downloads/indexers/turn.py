@@ -5,14 +5,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from apps.downloads.indexers import pauses
 from apps.downloads.indexers.caps import Caps
 from apps.downloads.indexers.offer import Batch
 from apps.downloads.indexers.refusals import LimitReachedError, SpentError
 from sokoul.errors import TransientError
+from sokoul.said import Said, said
 
 MIN_SECONDS = 0.001
 DEFAULT_PRIORITY = 25
+
+
+def spent(name: str) -> Said:
+    return said(lambda: _("%(name)s has been asked as often as its limits allow.") % {"name": name})
 
 
 @dataclass
@@ -42,9 +49,10 @@ class Turn:
     def call(self) -> Iterator[None]:
         """Around each call that counts. Raises LimitReachedError or SpentError instead of one too many."""
         if self.pause:
-            raise LimitReachedError(f"{self.name} says that its limit is reached.", self.pause)
+            reached = said(lambda: _("%(name)s says that its limit is reached.") % {"name": self.name})
+            raise LimitReachedError(reached, self.pause)
         if self.calls is not None and self.made >= self.calls:
-            raise SpentError(f"{self.name} has been asked as often as its limits allow.")
+            raise SpentError(spent(self.name))
         self.made += 1
         began = time.monotonic()
         try:

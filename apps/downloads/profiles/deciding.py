@@ -1,13 +1,14 @@
 """What profiles think of a title's releases: written when they are found or the profile changes, or only told (“what if”)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.downloads import blocklist
 from apps.downloads.models import ENDED, Candidate, Download, Torrent
 from apps.downloads.profiles.holding import Held, by_id, holding
 from apps.downloads.releases import rank
@@ -150,24 +151,36 @@ class Opinion:
 
 
 def what_if(media_id: int, profile: Profile, season: int | None = None, episode: int | None = None) -> list[Opinion]:
-    """What this profile would decide about the stored releases of a title, the best first; nothing is searched or written."""
+    """What this profile would decide about the stored releases of a title, the best first; nothing is searched or written.
+
+    What is blocked for everybody is refused, as it would be and is; what people have blocked for themselves is not.
+    """
     media = Media.objects.filter(pk=media_id).first()
     if media is None:
         return []
     part, own = Part(media, season, episode), holding(media_id)
-    rows = Candidate.objects.filter(media=media).select_related("torrent")
+    blocks = blocklist.of(media_id, None)
+    rows = blocks.mark(Candidate.objects.filter(media=media).select_related("torrent"))
     if season is not None:
         rows = rows.filter(season=season, episode=episode)
-    found: dict[int, Candidate] = {}
+    found: dict[int, Any] = {}
     for row in rows.order_by("-torrent__seeders", "pk")[:MOST_SHOWN]:
         if row.torrent_id not in found or row.profile_id == own.id:
             found[row.torrent_id] = row
     asked = cache(wanted)
     opinions = [
-        Opinion(row.torrent, decide(asked(_part_of(part, row)), row.torrent, profile), row.score)
+        _refused(Opinion(row.torrent, decide(asked(_part_of(part, row)), row.torrent, profile), row.score), blocks, row)
         for row in found.values()
     ]
     return sorted(opinions, key=lambda opinion: opinion.order)
+
+
+def _refused(opinion: Opinion, blocks: blocklist.Blocks, row: Any) -> Opinion:
+    """For being on the blocklist, where it is."""
+    if row.blocked_by is None:
+        return opinion
+    rejections = (blocks.verdict(row.blocked_by), *opinion.decision.rejections)
+    return replace(opinion, decision=rank.Decision(None, rejections=rejections), before=None)
 
 
 def _part_of(part: Part, row: Candidate) -> Part:

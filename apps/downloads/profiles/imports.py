@@ -8,6 +8,7 @@ from typing import Any, Literal
 import orjson
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from apps.accounts import audit
 from apps.accounts.models import User
@@ -76,14 +77,14 @@ def _read(source: Source) -> list[Any] | Refused:
     content = source.content
     if isinstance(content, bytes):
         if len(content) > MAX_BYTES:
-            return Refused("too_large", f"The file has more than {MAX_BYTES:,} bytes.")
+            return Refused("too_large", _("The file has more than %(count)d bytes.") % {"count": MAX_BYTES})
         try:
             content = orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            return Refused("no_json", f"It is no JSON: {error}")
+            return Refused("no_json", _("It is no JSON: %(why)s") % {"why": error})
     documents = content if isinstance(content, list) else [content]
     if not documents or len(documents) > MAX_DOCUMENTS:
-        return Refused("malformed", f"A file holds 1 to {MAX_DOCUMENTS:,} documents.")
+        return Refused("malformed", _("A file holds 1 to %(count)d documents.") % {"count": MAX_DOCUMENTS})
     return documents
 
 
@@ -107,7 +108,7 @@ def _take_file(
         if isinstance(found, Refused):
             raise found
         if app is None:
-            raise Refused("unknown_app", "Neither its name nor its folder says whether it is Radarr's or Sonarr's.")
+            raise Refused("unknown_app", _("Neither its name nor its folder says whether it is Radarr's or Sonarr's."))
         with transaction.atomic():
             outcomes = list(_Taking(app, name, known).all(found))
             changed = [outcome.name for outcome in outcomes if outcome.result in {"imported", "updated"}]
@@ -115,7 +116,7 @@ def _take_file(
                 audit.record("profile.imported", name, by, app=app, names=changed[:100], count=len(changed))
         return outcomes
     except IntegrityError:  # somebody was faster, or PostgreSQL knows two letters as one that Python does not
-        refusal = Refused("name_taken", "Something else has one of its names.")
+        refusal = Refused("name_taken", _("Something else has one of its names."))
     except Refused as refused:
         refusal = refused
     known.clear()  # what this file brought was taken back
@@ -127,9 +128,9 @@ def _storable(document: Any) -> Any:
     try:
         text = orjson.dumps(document)
     except TypeError as error:  # nested too deeply, a number without end, half a character
-        raise Refused("malformed", f"It is no plain JSON: {error}.") from error
+        raise Refused("malformed", _("It is no plain JSON: %(why)s.") % {"why": error}) from error
     if b"\\u0000" in text:
-        raise Refused("malformed", "A text holds the character NUL.")
+        raise Refused("malformed", _("A text holds the character NUL."))
     return orjson.loads(text)  # where Python read a number as infinite, it is null
 
 
@@ -148,7 +149,7 @@ class _Taking:
             elif isinstance(document, dict) and {"items", "cutoff"} <= document.keys():
                 yield self._profile(document)
             else:
-                raise Refused("unknown_document", "It is neither a custom format nor a quality profile.")
+                raise Refused("unknown_document", _("It is neither a custom format nor a quality profile."))
 
     # Formats
 
@@ -186,7 +187,8 @@ class _Taking:
             same_name.pk != row.pk if row else bool(same_name.identity and published.identity)
         )
         if in_the_way:
-            raise Refused("name_taken", f"Another custom format is called “{published.format.name}”.")
+            called = _("Another custom format is called “%(name)s”.")
+            raise Refused("name_taken", called % {"name": published.format.name})
         return row or same_name
 
     def _fill(self, row: CustomFormat, identity: str) -> None:
@@ -264,7 +266,7 @@ class _Taking:
 
 def _identity(text: str) -> str:
     if len(text) > 100:
-        raise Refused("malformed", "trash_id: It has more than 100 characters.")
+        raise Refused("malformed", "trash_id: " + _("It has more than 100 characters."))
     return text
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import regex
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 MAX_LENGTH, MAX_DEPTH = 4_000, 50
 # Seconds of processor time for one search of a pattern that may go astray.
@@ -36,27 +38,27 @@ _BLOCK = re.compile(r"[A-Za-z0-9-]+")
 _OCTAL = re.compile(r"[0-7]{1,3}")
 
 REASONS = {
-    "balancing_group": "groups that take another group back",
-    "conditional": "a choice by an expression",
-    "right_to_left": "searching from right to left",
-    "posix_class": "a class named within a class",
-    "undefined_reference": "a reference to a group that is not there",
-    "unknown_category": "a Unicode category or block that is not known",
-    "unknown_escape": "an escape that .NET does not know",
-    "unknown_flag": "an option that .NET does not know",
-    "unknown_group": "a kind of group that .NET does not know",
-    "unopened_group": "a parenthesis that closes nothing",
-    "unterminated_group": "a group that is not closed",
-    "unterminated_class": "a class of characters that is not closed",
-    "unterminated_escape": "an escape that is not whole",
-    "nothing_to_repeat": "a repeat with nothing before it",
-    "nested_repeat": "a repeat of a repeat",
-    "bad_range": "a range that ends before it begins, or at a class",
-    "bad_count": "a count that is too large, or ends before it begins",
-    "subtraction_not_last": "something behind a class taken from another",
-    "too_long": f"more than {MAX_LENGTH:,} characters",
-    "too_deep": f"more than {MAX_DEPTH} groups within each other",
-    "not_supported": "something that is not supported here",
+    "balancing_group": gettext_lazy("groups that take another group back"),
+    "conditional": gettext_lazy("a choice by an expression"),
+    "right_to_left": gettext_lazy("searching from right to left"),
+    "posix_class": gettext_lazy("a class named within a class"),
+    "undefined_reference": gettext_lazy("a reference to a group that is not there"),
+    "unknown_category": gettext_lazy("a Unicode category or block that is not known"),
+    "unknown_escape": gettext_lazy("an escape that .NET does not know"),
+    "unknown_flag": gettext_lazy("an option that .NET does not know"),
+    "unknown_group": gettext_lazy("a kind of group that .NET does not know"),
+    "unopened_group": gettext_lazy("a parenthesis that closes nothing"),
+    "unterminated_group": gettext_lazy("a group that is not closed"),
+    "unterminated_class": gettext_lazy("a class of characters that is not closed"),
+    "unterminated_escape": gettext_lazy("an escape that is not whole"),
+    "nothing_to_repeat": gettext_lazy("a repeat with nothing before it"),
+    "nested_repeat": gettext_lazy("a repeat of a repeat"),
+    "bad_range": gettext_lazy("a range that ends before it begins, or at a class"),
+    "bad_count": gettext_lazy("a count that is too large, or ends before it begins"),
+    "subtraction_not_last": gettext_lazy("something behind a class taken from another"),
+    "too_long": gettext_lazy("more than 4,000 characters"),
+    "too_deep": gettext_lazy("more than 50 groups within each other"),
+    "not_supported": gettext_lazy("something that is not supported here"),
 }
 
 log = logging.getLogger(__name__)
@@ -67,8 +69,9 @@ class Untranslatable(ValueError):
 
     def __init__(self, code: str, position: int, detail: str = "") -> None:
         self.code, self.position = code, position
-        what = f"{REASONS[code]} ({detail})" if detail else REASONS[code]
-        super().__init__(f"The regular expression has {what}, at character {position + 1}.")
+        what = f"{REASONS[code]} ({detail})" if detail else str(REASONS[code])
+        text = _("The regular expression has %(what)s, at character %(place)d.")
+        super().__init__(text % {"what": what, "place": position + 1})
 
 
 class Pattern:

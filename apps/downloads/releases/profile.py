@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Annotated
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from apps.downloads.releases.formats import ScoredFormat
@@ -28,7 +29,7 @@ class Tier(BaseModel):
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := [name for name in names if not known(name)]:
-            raise ValueError(f"No quality is called {', '.join(unknown)}.")
+            raise ValueError(_("No quality is called %(names)s.") % {"names": ", ".join(unknown)})
         return names
 
 
@@ -82,11 +83,11 @@ class Profile(BaseModel):
     def _whole(self) -> "Profile":
         names = [name for tier in self.tiers for name in tier.qualities]
         if len(set(names)) < len(names):
-            raise ValueError("A quality can be in one tier only.")
+            raise ValueError(_("A quality can be in one tier only."))
         if self.tiers and not any(tier.allowed for tier in self.tiers):
-            raise ValueError("At least one tier has to be allowed.")
+            raise ValueError(_("At least one tier has to be allowed."))
         if self.cutoff is not None and self.cutoff not in [tier.name for tier in self.tiers if tier.allowed]:
-            raise ValueError("The cutoff has to be an allowed tier.")
+            raise ValueError(_("The cutoff has to be an allowed tier."))
         return self
 
     def tier(self, quality: str) -> Tier | None:

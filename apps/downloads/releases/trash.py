@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from apps.downloads.releases import tongues
@@ -132,7 +133,7 @@ def read_format(document: object, app: App) -> PublishedFormat:
 def read_profile(document: object, app: App, formats: Mapping[str, PublishedFormat]) -> PublishedProfile:
     """One quality profile, decoded from its JSON; formats by identity. Refused is raised with the reason."""
     if isinstance(document, dict) and isinstance(document.get("cutoff"), int):
-        raise Refused("numbered", "It is an application's own profile, whose numbers mean something only there.")
+        raise Refused("numbered", _("It is an application's own profile, whose numbers mean something only there."))
     published = _checked(_Profile, document)
     assert isinstance(published, _Profile)
     score_set = published.trash_score_set
@@ -167,15 +168,25 @@ def _checked(kind: type[BaseModel], document: object) -> BaseModel:
         cause = fault.get("ctx", {}).get("error")
         if isinstance(cause, Untranslatable):
             raise Refused(cause.code, str(cause)) from error
-        where = ".".join(str(part) for part in fault["loc"]) or "the document"
-        raise Refused("malformed", f"{where}: {cause or fault['msg']}") from error
+        where = ".".join(str(part) for part in fault["loc"]) or _("the document")
+        raise Refused("malformed", f"{where}: {cause or _fault(fault)}") from error
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    """The commonest in the reader's language; of the others what the library says of them."""
+    if fault["type"] == "missing":
+        return _("It is missing.")
+    return _("It is not as it has to be (%(why)s).") % {"why": fault["msg"]}
 
 
 def _condition(specification: _Specification, app: App) -> dict[str, Any]:
     """What our condition of that kind is made from."""
     known = _KINDS.get(specification.implementation.removesuffix("Specification"))
     if known is None:
-        raise Refused("unknown_condition", f"There is no condition of the kind {specification.implementation}.")
+        raise Refused(
+            "unknown_condition",
+            _("There is no condition of the kind %(name)s.") % {"name": specification.implementation},
+        )
     kind, values = known
     return {
         "kind": kind,
@@ -190,7 +201,10 @@ def _named(what: str, names: Mapping[int, str], value: object) -> str:
     """The word for a number of the application's."""
     number = int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
     if not isinstance(number, int) or isinstance(number, bool) or number not in names:
-        raise Refused("unknown_value", f"There is no {what} with the number {value!r}.")
+        raise Refused(
+            "unknown_value",
+            _("There is no %(what)s with the number %(number)s.") % {"number": repr(value), "what": what},
+        )
     return names[number]
 
 
@@ -203,28 +217,30 @@ def _bounds(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
 
 
 def _source(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
-    return {"source": _named("source", SOURCES[app], fields.get("value"))}
+    return {"source": _named(_("source"), SOURCES[app], fields.get("value"))}
 
 
 def _resolution(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
-    return {"resolution": int(_named("resolution", {lines: str(lines) for lines in RESOLUTIONS}, fields.get("value")))}
+    return {
+        "resolution": int(_named(_("resolution"), {lines: str(lines) for lines in RESOLUTIONS}, fields.get("value")))
+    }
 
 
 def _modifier(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
-    return {"modifier": _named("quality modifier", MODIFIERS, fields.get("value"))}
+    return {"modifier": _named(_("quality modifier"), MODIFIERS, fields.get("value"))}
 
 
 def _spoken(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
-    language = _named("language", tongues.BY_NUMBER[app], fields.get("value"))
+    language = _named(_("language"), tongues.BY_NUMBER[app], fields.get("value"))
     return {"language": language, "except_language": bool(fields.get("exceptLanguage", False))}
 
 
 def _flag(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
-    return {"flag": _named("indexer flag", _FLAGS[app], fields.get("value"))}
+    return {"flag": _named(_("indexer flag"), _FLAGS[app], fields.get("value"))}
 
 
 def _type(fields: Mapping[str, Any], app: App) -> dict[str, Any]:
-    return {"release_type": _named("release type", _TYPES, fields.get("value"))}
+    return {"release_type": _named(_("release type"), _TYPES, fields.get("value"))}
 
 
 _KINDS: Mapping[str, tuple[str, Callable[[Mapping[str, Any], App], dict[str, Any]]]] = {
@@ -246,7 +262,7 @@ def _tier(item: _Item, app: App) -> Tier:
     names = item.items or (item.name,)
     for name in names:
         if not translated(name, app):
-            raise Refused("unknown_quality", f"There is no quality called {name!r}.")
+            raise Refused("unknown_quality", _("There is no quality called %(name)s.") % {"name": repr(name)})
     qualities = tuple(ours for name in names for ours in translated(name, app))
     tier = _checked(Tier, {"name": item.name, "qualities": qualities, "allowed": item.allowed})
     assert isinstance(tier, Tier)
@@ -256,6 +272,6 @@ def _tier(item: _Item, app: App) -> Tier:
 def _language(name: str) -> dict[str, Any]:
     """What the profile's language asks of releases: “Any” nothing."""
     if name not in tongues.BY_NAME:
-        raise Refused("unknown_value", f"There is no language called {name!r}.")
+        raise Refused("unknown_value", _("There is no language called %(name)s.") % {"name": repr(name)})
     code = tongues.BY_NAME[name]
     return {} if code == tongues.ANY else {"languages": (code,), "language_required": True}

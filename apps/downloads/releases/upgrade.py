@@ -4,6 +4,8 @@ The rules are those of Radarr and Sonarr: quality first, up to the cutoff; then,
 the score of the custom formats, up to the one at which the profile is content.
 """
 
+from dataclasses import dataclass
+
 from apps.downloads.releases.formats import Subject, score
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.profile import Profile
@@ -29,7 +31,29 @@ def cutoff_met(current: Subject, profile: Profile) -> bool:
     """Whether nothing better is looked for: neither in quality nor, of the same, in custom formats."""
     if _place(current.name, profile) < _cutoff(profile):
         return False
-    return not profile.formats or not profile.upgrades or _worth(current, profile) >= profile.cutoff_format_score
+    return not profile.formats or not profile.upgrades or worth(current, profile) >= profile.cutoff_format_score
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a profile is content with: a quality by its name, and points of its formats, None where they do not count."""
+
+    quality: str
+    score: int | None
+
+
+def goal(profile: Profile) -> Goal:
+    """What `cutoff_met` asks for."""
+    score = profile.cutoff_format_score if profile.formats and profile.upgrades else None
+    if profile.tiers:
+        return Goal(profile.cutoff or next(tier.name for tier in profile.tiers if tier.allowed), score)
+    source = next(iter(profile.sources), None)
+    best = ReleaseName(
+        resolution=next(iter(profile.resolutions), None),
+        source="BluRay" if source == "Remux" else source,
+        remux=source == "Remux",
+    )
+    return Goal(_named(best), score)
 
 
 def revision(name: ReleaseName) -> tuple[int, int]:
@@ -60,7 +84,8 @@ def _named(name: ReleaseName) -> str:
     return quality(name).name
 
 
-def _worth(subject: Subject, profile: Profile) -> int:
+def worth(subject: Subject, profile: Profile) -> int:
+    """The points of its custom formats."""
     return score(subject, profile.formats).total
 
 
@@ -84,8 +109,8 @@ def _by_group(current: ReleaseName, candidate: ReleaseName) -> Verdict | None:
 def _by_formats(current: Subject, candidate: Subject, profile: Profile) -> Verdict | None:
     if not profile.formats:
         return _no_better(current.name, candidate.name)
-    held = _worth(current, profile)
-    gain = _worth(candidate, profile) - held
+    held = worth(current, profile)
+    gain = worth(candidate, profile) - held
     if gain <= 0:
         return Verdict("not_an_upgrade", {"found": held + gain, "wanted": held})
     if not profile.upgrades:
