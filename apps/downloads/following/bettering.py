@@ -20,6 +20,7 @@ class Held:
 
     download_id: int
     user_id: int
+    profile_id: int | None
     release: str
     size: int
 
@@ -29,7 +30,7 @@ def held_of(media_ids: Iterable[int]) -> dict[Unit, list[Held]]:
     found: dict[Unit, list[Held]] = defaultdict(list)
     for row in cutoff.held_of(media_ids):
         unit = Unit(row["media_id"], row["season"], row["episode"])
-        found[unit].append(Held(row["download_id"], row["user_id"], row["release"], row["size"]))
+        found[unit].append(Held(*(row[name] for name in ("download_id", "user_id", "profile_id", "release", "size"))))
     return found
 
 
@@ -40,10 +41,10 @@ def take(unit: Unit, held: Iterable[Held]) -> int:
     """
     started = 0
     for one in held:
-        release = judging.best(unit, one.user_id)
+        release = judging.best(unit, one.user_id, one.profile_id)
         if release is None or failed_lately(one.user_id, unit, release):
             continue
-        if judging.betters(unit.media_id, one.release, one.size, release):
+        if judging.betters(unit.media_id, one.profile_id, one.release, one.size, release):
             started += _start(unit, one, release.pk)
     return started
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from apps.downloads.following import judging
-from apps.downloads.following.wanted import FOLLOWED, OF_FOLLOWED
+from apps.downloads.following.wanted import COPY, FOLLOWED, OF_FOLLOWED
 from apps.downloads.releases.formats import Subject
 from apps.downloads.releases.name import ReleaseName
 from apps.downloads.releases.parse import parse
@@ -26,12 +26,14 @@ def _held_by(people: str) -> str:
     `people`: a condition on the downloads d, of this package's own making.
     """
     return f"""
-SELECT d.id AS download_id, d.user_id, d.media_id, d.season, d.episode, d.completed_at,
+SELECT d.id AS download_id, d.user_id, d.profile_id, p.name AS profile, d.media_id, d.season, d.episode, d.completed_at,
     coalesce(nullif(r.title, ''), d.name) AS release, coalesce(nullif(r.size, 0), d.bytes_total) AS size,
     m.title, m.year, m.slug
 FROM downloads d JOIN media m ON m.id = d.media_id LEFT JOIN torrents r ON r.id = d.torrent_id
+    LEFT JOIN quality_profiles p ON p.id = d.profile_id
 WHERE {people} AND d.status = 'Completed' AND EXISTS (
-    SELECT FROM follows f WHERE f.user_id = d.user_id AND f.media_id = d.media_id AND f.what <> 'missing' AND (
+    SELECT FROM follows f WHERE f.user_id = d.user_id AND f.media_id = d.media_id AND {COPY} = d.copy
+    AND f.what <> 'missing' AND (
         f.what = 'film' OR d.season IS NULL
         OR EXISTS (SELECT FROM episodes e WHERE e.media_id = d.media_id AND e.season = d.season
             AND (d.episode IS NULL OR e.number = d.episode) AND {FOLLOWED})))
@@ -60,8 +62,12 @@ def unmet(user_id: int) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(_HELD, {"user_id": user_id, "most": MOST})
         rows = _read(cursor)
-    profiles = judging.profiles_of({row["media_id"] for row in rows})
-    return [{**_told(row), **facts} for row in rows if (facts := _short_of(row, profiles[row["media_id"]]))]
+    profiles = judging.profiles_of({_judge(row) for row in rows})
+    return [{**_told(row), **facts} for row in rows if (facts := _short_of(row, profiles[_judge(row)]))]
+
+
+def _judge(row: dict[str, Any]) -> tuple[int, int | None]:
+    return row["media_id"], row["profile_id"]
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:

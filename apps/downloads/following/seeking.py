@@ -166,7 +166,7 @@ going AS MATERIALIZED (
         AND NOT EXISTS (SELECT FROM held h WHERE h.status = 'Completed' AND {wanted.HOLDS}))
 UPDATE follows f SET ended_at = %(now)s WHERE f.ended_at IS NULL AND (
     f.what = 'film' AND EXISTS (
-        SELECT FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.status = 'Completed')
+        SELECT FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.copy = {wanted.COPY} AND d.status = 'Completed')
     OR f.what <> 'film' AND EXISTS (SELECT FROM schedules s WHERE s.media_id = f.media_id AND s.over)
         AND NOT EXISTS (SELECT FROM going WHERE going.id = f.id))
 """  # noqa: S608 - constants
