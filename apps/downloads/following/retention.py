@@ -49,7 +49,7 @@ def keep(user: User, follow_id: int, *, last: int | None, days: int | None) -> d
     """Say what is to stay of something that is followed; None for everything. PermanentError: 400, 403, 404."""
     with transaction.atomic():
         quotas.hold(user.pk)
-        follow = Follow.objects.select_related("media").filter(pk=follow_id).first()
+        follow = Follow.objects.select_related("media", "profile").filter(pk=follow_id).first()
         if follow is None:
             raise not_found("This follow")
         if follow.user_id != user.pk:

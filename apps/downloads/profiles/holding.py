@@ -53,7 +53,7 @@ def of_titles(asked: Collection[tuple[int, int | None]]) -> dict[tuple[int, int 
         "media_id", "profile_id", "profile__version"
     )
     own = {media_id: _current(profile_id, version) for media_id, profile_id, version in chosen}
-    return {one: by_id.get(one[1]) or own.get(one[0], default) for one in asked}
+    return {one: by_id.get(one[1] or 0) or own.get(one[0], default) for one in asked}
 
 
 def by_id(profile_id: int) -> Held:
