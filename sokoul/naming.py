@@ -70,9 +70,8 @@ class Template:
         if kind == "episode" and not {"season", "episode"} <= last:
             raise ValueError("must hold {season} and {episode} in the name of the file")
 
-    def names_file_by(self, token: str) -> bool:
-        """Whether the name of the file itself has it."""
-        return token in _tokens(self.parts[-1:])
+    def holds(self, token: str) -> bool:
+        return token in _tokens(self.parts)
 
     def render(self, values: Mapping[str, Value]) -> PurePosixPath:
         """Always a path of clean names, whatever the values hold. A token without value takes its brackets, or the dash before

@@ -56,8 +56,8 @@ def name(media: Media, facts: Facts, *, movie: str = "", episode: str = "", part
 
 
 def _apart(template: Template, facts: Facts) -> str:
-    """The quality behind the name of a copy, where the template does not say it. Of two in one quality the second gets a number."""
-    if not facts.beside or template.names_file_by("quality"):
+    """The quality behind the name of a copy, where the template does not hold it. Of two in one quality the second gets a number."""
+    if not facts.beside or template.holds("quality"):
         return ""
     return f" - {height_of(facts.width, facts.height)}"
 

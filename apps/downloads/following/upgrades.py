@@ -124,13 +124,13 @@ def request(user_id: int, download_id: int) -> Job:
 
 
 def run(payload: BetterPayload, attempt: int) -> dict[str, Any]:
-    """The body of `scout.better`: {started}. Doing it again starts nothing twice.
+    """The body of `scout.better`: {started, refused} by quotas. Doing it again starts nothing twice.
 
     Indexers that stay away for a few attempts cost this try and no dead letter, where nobody asked for it.
     """
     unit, held = _of_download(payload.download_id) if payload.download_id else _of_seek(payload.seek_id or 0)
     if unit is None or not held:
-        return {"started": 0}
+        return {"started": 0, "refused": 0}
     try:
         search.run(search.SearchPayload(**_keys(unit)))
     except SokoulError as error:
@@ -138,7 +138,7 @@ def run(payload: BetterPayload, attempt: int) -> dict[str, Any]:
             raise
         log.warning("something better could not be searched for", media_id=unit.media_id, reason=error.message)
         return {"error": error.message}
-    return {"started": bettering.take(unit, held)}
+    return vars(bettering.take(unit, held))
 
 
 def _of_seek(seek_id: int) -> tuple[Unit | None, list[bettering.Held]]:

@@ -108,7 +108,9 @@ class UnmetListShape(_Listing):
 
 
 class SearchedShape(serializers.Serializer[Any]):
-    job_id = serializers.UUIDField(help_text="Its result is {started}: how many better releases are being downloaded.")
+    job_id = serializers.UUIDField(
+        help_text="Its result is {started, refused}: what is downloaded now, and what a quota does not allow."
+    )
 
 
 class EntryShape(serializers.Serializer[Any]):
