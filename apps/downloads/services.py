@@ -128,10 +128,8 @@ def start(
 
 def _copy(wish: Download) -> int:
     """Of which copy of the title it is: of one of its own where its person follows the title by its profile."""
-    if wish.profile_id is None:
-        return 0
     follows = Follow.objects.filter(user_id=wish.user_id, media_id=wish.media_id, profile_id=wish.profile_id)
-    return wish.profile_id if follows.exists() else 0
+    return wish.profile_id if wish.profile_id is not None and follows.exists() else 0
 
 
 def _inherit(download: Download, old: Download) -> None:
@@ -369,11 +367,10 @@ def _decline(download: Download) -> None:
     """What somebody follows and gave up does not come back by itself once nothing is left that says so."""
     if existing(download):
         return  # it was replaced, or is there again
-    if Follow.objects.filter(user_id=download.user_id, media_id=download.media_id).exists():
-        Declined.objects.get_or_create(
-            user_id=download.user_id, media_id=download.media_id, season=download.season, episode=download.episode,
-            copy=download.copy,
-        )  # fmt: skip
+    whose: dict[str, Any] = {"user_id": download.user_id, "media_id": download.media_id}
+    if Follow.objects.filter(profile_id=download.copy or None, **whose).exists():
+        part: dict[str, Any] = {"season": download.season, "episode": download.episode, "copy": download.copy}
+        Declined.objects.get_or_create(**part, **whose)
 
 
 def _stop_seeding(download: Download, by: User | None) -> None:

@@ -50,8 +50,8 @@ def asked() -> list[str]:
 
 
 def test_only_what_is_not_good_enough_and_may_be_bettered_is_searched_for(alice: User, admin: User) -> None:
-    low, good, new, missing, left, settled = (film(number=number) for number in range(6))
-    for media in (low, good, new, settled):
+    low, good, new, coming, left, settled = (film(number=number) for number in range(6))
+    for media in (low, good, new, settled, coming):
         follow(alice, media, "film")
     lesser(alice, low)
     lesser(alice, good, name="1080p.BluRay.x264-X")
@@ -63,7 +63,10 @@ def test_only_what_is_not_good_enough_and_may_be_bettered_is_searched_for(alice:
     profile = profiles.create({"name": "As it comes", "settings": {"upgrades": False}}, admin)
     profiles.use_for_title(settled.pk, profile.pk, admin)
     lesser(alice, settled)
-    assert missing.pk
+    old = lesser(alice, coming)
+    have(alice, coming, Phase.QUEUED, replaces=old, is_upgrade=True)  # a better one is on its way
+    unreadable = QualityProfile.objects.create(name="Of a newer version", settings={"nobody": "knows"})
+    profiles.use_for_title(good.pk, unreadable.pk, admin)
     assert upgrades.ask(timezone.now()) == 1
     assert asked() == [low.title]
 

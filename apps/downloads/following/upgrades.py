@@ -5,7 +5,9 @@ tried, and is moved on in the transaction that enqueues its job, so that neither
 """
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.db import connection, transaction
@@ -38,7 +40,8 @@ _SAME = (
 )
 _DUE = cutoff.held_by(
     """(d.completed_at IS NULL OR d.completed_at < %(settled)s) AND (k.id IS NULL OR k.next_at <= %(now)s)
-    AND (d.season IS NOT NULL OR m.kind = 'movie')""",
+    AND (d.season IS NOT NULL OR m.kind = 'movie')
+    AND NOT EXISTS (SELECT FROM downloads u WHERE u.replaces_id = d.id AND u.status IN ('Pending', 'Running'))""",
     joins=f"LEFT JOIN better_seeks k ON {_SAME}",
     order="coalesce(k.tries, 0), d.media_id DESC, d.season, d.episode, d.id",  # what belongs together stands together
 )
@@ -81,7 +84,16 @@ def _due(now: datetime) -> dict[Unit, bool]:
     due = dict.fromkeys(map(_unit, rows), False)
     if len(rows) == LOOKED_AT and len(due) > 1:
         due.popitem()  # of which some may have been cut off
-    return due | {unit: True for row in cutoff.short(rows) if (unit := _unit(row)) in due}
+    return due | {unit: True for unit in _short(rows) if unit in due}
+
+
+def _short(rows: list[dict[str, Any]]) -> Iterator[Unit]:
+    """Title by title, so that one whose profile cannot be read keeps no other waiting."""
+    for media_id, of_title in groupby(rows, lambda row: row["media_id"]):
+        try:
+            yield from map(_unit, cutoff.short(of_title))
+        except SokoulError as error:
+            log.error("what is there of a title could not be judged", media_id=media_id, reason=error.message)
 
 
 def _unit(row: dict[str, Any]) -> Unit:
