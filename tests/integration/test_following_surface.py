@@ -91,6 +91,7 @@ def test_lists_take_as_many_statements_however_long(
     for number in range(50):
         fill(alice, number)
         if number in (0, 49):
+            client.get(path, **more)  # profiles are read once a version
             with django_assert_num_queries(statements + 1):  # one asks who is signed in
                 assert len(client.get(path, **more).json()["results"]) == rows * (number + 1)
     if path != "/calendar":
