@@ -70,6 +70,9 @@ class Template:
         if kind == "episode" and not {"season", "episode"} <= last:
             raise ValueError("must hold {season} and {episode} in the name of the file")
 
+    def holds(self, token: str) -> bool:
+        return token in _tokens(self.parts)
+
     def render(self, values: Mapping[str, Value]) -> PurePosixPath:
         """Always a path of clean names, whatever the values hold. A token without value takes its brackets, or the dash before
         it, along; a folder of nothing is left out."""

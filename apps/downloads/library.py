@@ -133,7 +133,7 @@ def _wanted(download: Download, found: list[Video]) -> list[tuple[Video, PurePos
 def _facts(download: Download, film: Video) -> naming.Facts:
     return naming.Facts(
         film.path, film.width, film.height, download.name, download.season, download.episode, film.video_codec,
-        film.audio_codec,
+        film.audio_codec, beside=download.copy != 0,
     )  # fmt: skip
 
 

@@ -281,6 +281,12 @@ class Download(models.Model):
     target = models.CharField(
         max_length=100, blank=True, default="", help_text="What of a series: s01e02, s01, or a torrent's key."
     )
+    copy = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="The number of the profile by which it is kept beside other copies of the title; 0: the title's own. "
+        "A number and no key: it stays apart from the others when that profile is deleted.",
+    )
     season = models.SmallIntegerField(null=True)
     episode = models.SmallIntegerField(null=True)
     magnet = models.TextField(blank=True, default="")
@@ -335,7 +341,7 @@ class Download(models.Model):
         db_table = "downloads"
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "media", "target"],
+                fields=["user", "media", "target", "copy"],
                 condition=~Q(phase__in=["failed", "cancelled"])
                 & (Q(is_upgrade=False) | Q(phase__in=["seeding", "done"])),
                 name="downloads_once",

@@ -14,7 +14,10 @@ from sokoul.naming import Template, Value, clean
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a video beside its title: `path` within its release, the release's name, what was wished for."""
+    """What is known of a video beside its title: `path` within its release, the release's name, what was wished for.
+
+    beside: it is kept beside another copy of the title, so that its name has to tell it from that one's.
+    """
 
     path: str
     width: int
@@ -24,6 +27,7 @@ class Facts:
     episode: int | None = None
     video: str = ""
     audio: str = ""
+    beside: bool = False
 
 
 @lru_cache(maxsize=8)
@@ -37,8 +41,9 @@ def name(media: Media, facts: Facts, *, movie: str = "", episode: str = "", part
     path = PurePosixPath(facts.path)
     values = _values(media, facts)
     if media.kind == Kind.MOVIE:
-        found = template_of("movie", movie or ENV.naming_movie).render(values)
-        stem = f"{found.name} - part {part}" if part else found.name
+        template = template_of("movie", movie or ENV.naming_movie)
+        found = template.render(values)
+        stem = f"{found.name}{_apart(template, facts)}{f' - part {part}' if part else ''}"
         return found.with_name(f"{stem}{ending(facts.path)}")
     template = template_of("episode", episode or ENV.naming_episode)
     season, episodes = _numbers(facts)
@@ -47,7 +52,14 @@ def name(media: Media, facts: Facts, *, movie: str = "", episode: str = "", part
         home = PurePosixPath(*folder[: _folders_of_series(template)])
         return home / "Extras" / f"{clean(path.stem)}{ending(facts.path)}"
     found = template.render({**values, "season": season, "episode": episodes})
-    return found.with_name(f"{found.name}{ending(facts.path)}")
+    return found.with_name(f"{found.name}{_apart(template, facts)}{ending(facts.path)}")
+
+
+def _apart(template: Template, facts: Facts) -> str:
+    """The quality behind the name of a copy, where the template does not hold it. Of two in one quality the second gets a number."""
+    if not facts.beside or template.holds("quality"):
+        return ""
+    return f" - {height_of(facts.width, facts.height)}"
 
 
 def of_extra(film: PurePosixPath, path: str) -> PurePosixPath:

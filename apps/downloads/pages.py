@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.downloads import blocklist, faults, replacement, rows, search, services
 from apps.downloads.engine.video import VIDEO
-from apps.downloads.following import follows
+from apps.downloads.following import follows, upgrades
 from apps.downloads.models import Phase
 from apps.downloads.profiles import services as profiles
 from apps.jobs import services as jobs
@@ -41,11 +41,12 @@ VERBS: dict[Phase, tuple[str, ...]] = {
     Phase.DOWNLOADING: ("pause", "replace", "cancel"),
     Phase.PAUSED: ("resume", "cancel"),
     Phase.FILING: (),
-    Phase.SEEDING: ("stop", "delete"),
-    Phase.DONE: ("delete",),
+    Phase.SEEDING: ("better", "stop", "delete"),
+    Phase.DONE: ("better", "delete"),
     Phase.FAILED: ("retry", "replace", "remove"),
     Phase.CANCELLED: ("retry", "remove"),
 }
+SOUGHT = gettext_lazy("The indexers are being asked. What is better appears among your downloads and takes its place.")
 BEGUN = 30.0  # seconds from which "continue" is offered
 NEARLY_OVER = 0.95
 
@@ -160,16 +161,13 @@ def start(request: HttpRequest, media_id: int) -> HttpResponse:
     if chosen and not (chosen.isascii() and chosen.isdigit() and len(chosen) < 19):
         raise not_found("This release")
     torrent_id = int(chosen) if chosen else None
-    profile = request.POST.get("profile_id", "")
-    if profile and not (profile.isascii() and profile.isdigit() and len(profile) < 19):
-        raise not_found("This quality profile")
     services.start(
         user_id(request),
         media_id,
         torrent_id=torrent_id,
         season=season,
         episode=episode,
-        profile_id=int(profile) if profile else None,
+        profile_id=profiles.chosen(request.POST.get("profile_id", "")),
     )
     return redirect("app:downloads")
 
@@ -192,10 +190,10 @@ def card(request: HttpRequest, download_id: int) -> HttpResponse:
     return _shown_now(request, download_id)
 
 
-def _shown_now(request: HttpRequest, download_id: int) -> HttpResponse:
+def _shown_now(request: HttpRequest, download_id: int, note: str = "") -> HttpResponse:
     """One download as it is now, for htmx."""
     download = rows.shown(services.owned(user_id(request), download_id))
-    return render(request, "downloads/_download.html", {"download": _card(download)})
+    return render(request, "downloads/_download.html", {"download": _card(download), "note": note})
 
 
 def _do(me: int, download_id: int, verb: str) -> None:
@@ -207,6 +205,8 @@ def _do(me: int, download_id: int, verb: str) -> None:
         services.retry(me, download_id)
     elif verb == "replace":
         replacement.replace(me, download_id)
+    elif verb == "better":
+        upgrades.request(me, download_id)
     elif verb == "delete":
         services.cancel(me, download_id, files=True)
     elif verb in {"cancel", "remove", "stop"}:
@@ -221,9 +221,12 @@ def act(request: HttpRequest, download_id: int, verb: str) -> HttpResponse:
     """Press one of its buttons; answers the download as it is then, nothing when it has left the list."""
     _do(user_id(request), download_id, verb)
     if not is_fragment(request):
+        if verb == "better":  # nothing is to be seen of it yet
+            messages.info(request, SOUGHT)
+            return back(request)
         return redirect("app:downloads")
     try:
-        return _shown_now(request, download_id)
+        return _shown_now(request, download_id, note=str(SOUGHT) if verb == "better" else "")
     except PermanentError as error:
         if error.status == 404:
             return HttpResponse()

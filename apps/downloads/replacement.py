@@ -145,7 +145,7 @@ def replace(user_id: int, download_id: int, *, by: User | None = None) -> Downlo
             raise conflict("This download is gone.")
         _may_be_replaced(download)
         if download.phase == Phase.FAILED:
-            if error := services.existing(user_id, download.media_id, download.target):
+            if error := services.existing(download):
                 raise error
             quotas.take(user, 0, without=download.pk)
         why = Said(download.reason, download.reason_texts) if download.reason else said(lambda: _("It was not wanted."))

@@ -38,16 +38,17 @@ BEFORE: dict[Phase, tuple[Phase, ...]] = {
 FIELDS = (
     "id", "user_id", "media_id", "torrent_id", "name", "status", "phase", "progress", "bytes_done", "bytes_total", "rate",
     "upload_rate", "uploaded", "eta", "peers", "reason", "reason_texts", "season", "episode", "created_at", "started_at", "completed_at",
-    "finished_at", "request_id", "automatic", "replacements", "media__title", "media__year", "media__poster_path",
+    "finished_at", "request_id", "automatic", "replacements", "profile_id", "profile__name", "media__title", "media__year",
+    "media__poster_path",
 )  # fmt: skip
 
 
 def download_json(row: dict[str, Any]) -> dict[str, Any]:
     """One row of `.values(*FIELDS)` as the API tells it, in the language that is active; `user_id` stays inside."""
     hidden = {"user_id", "reason_texts"}
-    told = {key: value for key, value in row.items() if not key.startswith("media__") and key not in hidden}
+    told = {key: value for key, value in row.items() if "__" not in key and key not in hidden}
     told["reason"] = here(Said(row["reason"], row["reason_texts"]))
-    told["title"], told["year"] = row["media__title"], row["media__year"]
+    told["title"], told["year"], told["profile"] = row["media__title"], row["media__year"], row["profile__name"]
     told["poster_url"] = f"/posters/w342{row['media__poster_path']}" if row["media__poster_path"] else None
     return told
 
@@ -145,11 +146,12 @@ def _given_up(entry: dict[str, Any]) -> dict[str, Any]:
 _OTHERWISE = {"user_id", "reason", "reason_texts"}
 _LISTED = Statement(
     f"""SELECT {", ".join(f"d.{name}" for name in FIELDS if "__" not in name and name not in _OTHERWISE)}, m.title, m.year,
-        coalesce(d.reason_texts ->> %(language)s, d.reason) AS reason,
+        q.name AS profile, coalesce(d.reason_texts ->> %(language)s, d.reason) AS reason,
         '/posters/w342' || nullif(m.poster_path, '') AS poster_url
     FROM (SELECT id FROM downloads WHERE user_id = %(user_id)s AND status = ANY(%(statuses)s)
           ORDER BY created_at DESC, id DESC {{window}}) page
-    JOIN downloads d USING (id) JOIN media m ON m.id = d.media_id ORDER BY d.created_at DESC, d.id DESC""",  # noqa: S608
+    JOIN downloads d USING (id) JOIN media m ON m.id = d.media_id
+    LEFT JOIN quality_profiles q ON q.id = d.profile_id ORDER BY d.created_at DESC, d.id DESC""",  # noqa: S608
     "SELECT count(*) FROM downloads WHERE user_id = %(user_id)s AND status = ANY(%(statuses)s)",
 )
 STATUSES = tuple(dict.fromkeys(STATUS_OF.values()))

@@ -156,11 +156,11 @@ def _decide(
 ) -> int:
     """Write what is thought of each release for this title, drop what nobody offers any more; gives how many will do.
 
-    Both the title's own profile and the one that was asked for decide: the title's list is by the first.
+    The profiles that are in use for the title and the one that was asked for decide: the title's list is by its own.
     """
     part = deciding.Part(media, season, episode)
     asked = holding(media.pk, profile_id)
-    profiles = {held.id: held for held in (holding(media.pk), asked)}
+    profiles = {held.id: held for held in (*deciding.in_use(media.pk), asked)}
     with transaction.atomic():
         accepted = {held.id: deciding.write(part, torrents, held) for held in profiles.values()}
         searched = Candidate.objects.filter(media=media, season=season, episode=episode)

@@ -56,10 +56,10 @@ def hold(user_id: int) -> User:
     return user
 
 
-def existing(user_id: int, media_id: int, target: str, replaces: int | None = None) -> PermanentError | None:
-    """Why the same thing is not started again; that which it `replaces` is no reason."""
-    found = Download.objects.filter(user_id=user_id, media_id=media_id, target=target).exclude(pk=replaces or 0)
-    found = found.exclude(phase__in=[Phase.FAILED, Phase.CANCELLED])
+def existing(wish: Download, replaces: int | None = None) -> PermanentError | None:
+    """Why the same thing is not started again in the same copy; that which it `replaces` is no reason."""
+    same = Download.objects.filter(user_id=wish.user_id, media_id=wish.media_id, target=wish.target, copy=wish.copy)
+    found = same.exclude(pk=replaces or 0).exclude(phase__in=[Phase.FAILED, Phase.CANCELLED])
     if (download := found.first()) is None:
         return None
     state = "in your library" if download.status == "Completed" else "being downloaded"
@@ -83,7 +83,8 @@ def start(
     job's id. `automatic`: the release was found for the person and not chosen by them, so that another one will do as well.
     `how` goes into that line: what started it, where no person did.
 
-    `replaces`: a complete download of the same person and thing, whose files make room once this one's are there.
+    `replaces`: a complete download of the same person and thing, whose files make room once this one's are there. It is of that
+    one's copy, and by that one's profile unless told. Else it is of the copy that the person follows by that profile, if they do.
 
     Without a release or magnet the best release is searched for first, by the quality profile that was asked for, else by the
     one that the title uses. Raises PermanentError: 400 bad magnet, 404 unknown title, release or profile, 409 active or complete
@@ -99,37 +100,52 @@ def start(
     if profile_id is not None and not QualityProfile.objects.filter(pk=profile_id).exists():
         raise not_found("This quality profile")
     key = (link.info_hash_v1 or link.info_hash_v2 or "") if link else ""
-    target = _target(media, torrent, key, season, episode)
+    download = Download(
+        user_id=user_id, media=media, torrent=torrent, profile_id=profile_id, season=season, episode=episode,
+        target=_target(media, torrent, key, season, episode), magnet=link.canonical() if link else "",
+        name=link.name if link else torrent.title if torrent else "",
+        phase=Phase.QUEUED if torrent or link else Phase.SEARCHING, request_id=request_id.current(),
+        automatic=automatic, replaces_id=replaces, is_upgrade=replaces is not None,
+    )  # fmt: skip
     try:
         with transaction.atomic():
             user = hold(user_id)
-            if replaces is not None:
-                target = _replaceable(user_id, media_id, target, replaces)
-            if error := existing(user_id, media_id, target, replaces):
+            if replaces is None:
+                download.copy = _copy(download)
+            else:
+                _inherit(download, _replaceable(download, replaces))
+            if error := existing(download, replaces):
                 raise error
             quotas.take(user, torrent.size if torrent else 0)
-            download = Download.objects.create(
-                user_id=user_id, media=media, torrent=torrent, profile_id=profile_id, target=target, season=season, episode=episode,
-                magnet=link.canonical() if link else "", name=link.name if link else torrent.title if torrent else "",
-                phase=Phase.QUEUED if torrent or link else Phase.SEARCHING, request_id=request_id.current(),
-                automatic=automatic, replaces_id=replaces, is_upgrade=replaces is not None,
-            )  # fmt: skip
+            download.save()
             job = enqueue(download)
             rows.announce(download.pk)
             noted = {"how": how} if how else {}
             audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title, **noted)
     except IntegrityError as error:  # somebody was faster between the look and the insert
-        raise existing(user_id, media_id, target, replaces) or error from error
+        raise existing(download, replaces) or error from error
     return download, str(job.pk)
 
 
-def _replaceable(user_id: int, media_id: int, target: str, download_id: int) -> str:
-    """The target of the download that is to be replaced. 404 or 403 where it is not theirs, 409 where it is another thing or
+def _copy(wish: Download) -> int:
+    """Of which copy of the title it is: of one of its own where its person follows the title by its profile."""
+    follows = Follow.objects.filter(user_id=wish.user_id, media_id=wish.media_id, profile_id=wish.profile_id)
+    return wish.profile_id if wish.profile_id is not None and follows.exists() else 0
+
+
+def _inherit(download: Download, old: Download) -> None:
+    """An upgrade takes the place of one copy, and is chosen by what that was chosen by."""
+    download.target, download.copy = old.target, old.copy
+    download.profile_id = download.profile_id or old.profile_id
+
+
+def _replaceable(wish: Download, download_id: int) -> Download:
+    """The download that is to be replaced. 404 or 403 where it is not theirs, 409 where it is another thing or
     not complete."""
-    old = owned(user_id, download_id)
-    if old.media_id != media_id or (target and target != old.target) or old.status != "Completed":
+    old = owned(wish.user_id, download_id)
+    if old.media_id != wish.media_id or (wish.target and wish.target != old.target) or old.status != "Completed":
         raise conflict("Only a complete download of the same title can be replaced.", phase=old.phase)
-    return old.target
+    return old
 
 
 def _offered(media_id: int, torrent_id: int) -> Torrent:
@@ -302,7 +318,7 @@ def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Do
         raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
     with transaction.atomic():
         user = hold(user_id)
-        if error := existing(user_id, download.media_id, download.target, download.replaces_id):
+        if error := existing(download, download.replaces_id):
             raise error
         phase, fields = _retried(download)
         release = download.torrent.size if download.torrent else 0
@@ -369,12 +385,12 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
 
 def _decline(download: Download) -> None:
     """What somebody follows and gave up does not come back by itself once nothing is left that says so."""
-    if existing(download.user_id, download.media_id, download.target):
+    if existing(download):
         return  # it was replaced, or is there again
-    if Follow.objects.filter(user_id=download.user_id, media_id=download.media_id).exists():
-        Declined.objects.get_or_create(
-            user_id=download.user_id, media_id=download.media_id, season=download.season, episode=download.episode
-        )
+    whose: dict[str, Any] = {"user_id": download.user_id, "media_id": download.media_id}
+    if Follow.objects.filter(profile_id=download.copy or None, **whose).exists():
+        part: dict[str, Any] = {"season": download.season, "episode": download.episode, "copy": download.copy}
+        Declined.objects.get_or_create(**part, **whose)
 
 
 def _stop_seeding(download: Download, by: User | None) -> None:

@@ -102,5 +102,8 @@ def beside(file: Path) -> list[Path]:
     """What lies in the library under a video's name, the video itself and others left out."""
     if not file.parent.is_dir():
         return []
-    ours = [entry for entry in file.parent.iterdir() if entry.name.startswith(f"{file.stem}.") and entry.is_file()]
+    named = [entry for entry in file.parent.iterdir() if entry.name.startswith(f"{file.stem}.") and entry.is_file()]
+    # What lies under the longer name of another copy is that one's: Film.4K.en.srt beside Film.mkv and Film.4K.mkv.
+    others = tuple(f"{entry.stem}." for entry in named if entry.suffix.lower() in VIDEO and entry.stem != file.stem)
+    ours = [entry for entry in named if not entry.name.startswith(others)]
     return [entry for entry in sorted(ours) if entry.suffix.lower() in SUBTITLES | {".nfo"} - VIDEO]

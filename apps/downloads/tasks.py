@@ -6,8 +6,9 @@ from django.utils import timezone
 from pydantic import BaseModel
 
 from apps.downloads import forgetting, import_jobs, preparation, recycling, replacement, search, services
-from apps.downloads.following import retention, rss, seeking
+from apps.downloads.following import retention, rss, seeking, upgrades
 from apps.downloads.following.seeking import SeekPayload
+from apps.downloads.following.upgrades import BetterPayload
 from apps.downloads.forgetting import ForgetPayload
 from apps.downloads.import_jobs import ImportPayload
 from apps.downloads.indexers import LeftAloneError, SpentError, limits
@@ -81,6 +82,11 @@ def seek(payload: SeekPayload, job: Running) -> dict[str, Any]:
     return seeking.run(payload, job.attempt)
 
 
+@handler("scout", "better", BetterPayload)
+def seek_better(payload: BetterPayload, job: Running) -> dict[str, Any]:
+    return upgrades.run(payload, job.attempt)
+
+
 class RssPayload(BaseModel):
     """Job `scout.rss`: look at what is new."""
 
@@ -98,6 +104,11 @@ def read_followed_dates() -> int:
 @chore(every=60.0)
 def seek_wanted() -> int:
     return seeking.ask(timezone.now())
+
+
+@chore(every=600.0)
+def seek_upgrades() -> int:
+    return upgrades.ask(timezone.now())
 
 
 @chore(every=60.0)

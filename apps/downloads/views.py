@@ -71,6 +71,8 @@ class DownloadSerializer(serializers.Serializer[Any]):
     request_id = serializers.CharField()
     automatic = serializers.BooleanField(help_text="Whether the release was chosen by Sokoul, which may replace it.")
     replacements = serializers.IntegerField(help_text="Releases given up since you last asked for it.")
+    profile_id = serializers.IntegerField(allow_null=True, help_text="By which it is chosen; null: the title's.")
+    profile = serializers.CharField(allow_null=True, help_text="Its name.")
 
 
 class GivenUpSerializer(serializers.Serializer[Any]):

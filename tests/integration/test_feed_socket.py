@@ -295,7 +295,7 @@ def test_a_reader_that_does_not_read_is_cut_with_4008_and_catches_up(
     start = slow.until("snapshot")["data"]["last_event_id"]
     ids = [push.record(alice.pk, "message", {"n": n}).pk for n in range(20)]
     # Passing messages: what has a row may also be told from the rows, and that waits for its reader. Each is seen by another
-    # socket before the next, so that all are told when the slow one reads at last: 20 MB are more than the queue and the system keep for it.
+    # socket before the next, so that all are told when the slow one reads at last: 20 MB are more than is kept for it.
     store = redis.Redis.from_url(ENV.redis_url)
     with Feed(web, alice, max_queue=None) as quick:
         quick.until("snapshot")

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from apps.accounts.models import User
+from apps.downloads import sidecars
 from apps.downloads.library import probe
 from apps.downloads.placing import place
 from apps.feed.models import Event
@@ -33,6 +34,27 @@ def elsewhere(tmp_path: Path) -> Iterator[Path]:
         if folder.stat().st_dev == tmp_path.stat().st_dev:
             pytest.skip("/dev/shm and the temporary folder are one file system here")
         yield folder
+
+
+def test_what_lies_beside_one_copy_is_not_the_others(tmp_path: Path) -> None:
+    """A name that begins with the other's whole name."""
+    for name in (
+        "Film.mkv",
+        "Film.en.srt",
+        "Film.4K.mkv",
+        "Film.4K.en.srt",
+        "Film.4K.nfo",
+        "Film (2).mkv",
+        "Film (2).srt",
+    ):
+        made(tmp_path / name, name)
+    found = {
+        name: [entry.name for entry in sidecars.beside(tmp_path / name)]
+        for name in ("Film.mkv", "Film.4K.mkv", "Film (2).mkv")
+    }
+    assert found == {
+        "Film.mkv": ["Film.en.srt"], "Film.4K.mkv": ["Film.4K.en.srt", "Film.4K.nfo"], "Film (2).mkv": ["Film (2).srt"]
+    }  # fmt: skip
 
 
 def made(path: Path, content: str) -> Path:

@@ -1,5 +1,6 @@
 """Names in the library: templates, what they refuse, and that no title leads out of it."""
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -62,6 +63,21 @@ def test_a_film_is_named_by_the_template(template: str, media: Media, expected: 
 )
 def test_an_episode_is_named_by_its_file_or_the_wish(path: str, wish: dict[str, int], expected: str) -> None:
     assert str(name(series(), facts(path, **wish), episode=EPISODE)) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{title} - {quality}", "The Film - 1080p.mkv"),
+        ("{title}", "The Film - 1080p.mkv"),
+        ("{quality}/{title}", "1080p/The Film.mkv"),
+    ],
+)
+def test_a_copy_beside_another_has_its_quality_in_its_name(template: str, expected: str) -> None:
+    """Each as it comes of the template; the title's own copy is named by that alone."""
+    beside = replace(facts(), beside=True)
+    assert str(name(film(), beside, movie=template)) == expected
+    assert str(name(series(), replace(beside, season=1, episode=2), episode=EPISODE)).endswith("S01E02 - 1080p.mkv")
 
 
 def test_a_film_in_several_files_has_parts() -> None:

@@ -35,17 +35,20 @@ def is_of(asked: Wanted, release: ReleaseName) -> bool:
 
 
 def decide(media: Media, unit: Unit, torrents: list[Torrent]) -> None:
-    """Write what is thought of releases for a part of the title, as a search does with what it found."""
-    deciding.write(Part(media, unit.season, unit.episode), torrents, holding(media.pk))
+    """Write what is thought of releases for a part of the title, as a search does with what it found: by every profile by which
+    somebody has or wants the title."""
+    for held in deciding.in_use(media.pk):
+        deciding.write(Part(media, unit.season, unit.episode), torrents, held)
 
 
-def best(unit: Unit, user_id: int) -> Torrent | None:
-    """The release that this person is to get now; None where nothing that is known will do, or the profile waits for a better one."""
-    release = search.best(unit.media_id, unit.season, unit.episode, user_id=user_id)
+def best(unit: Unit, user_id: int, profile_id: int | None) -> Torrent | None:
+    """The release that this person is to get now, by that profile or the title's; None where nothing that is known will do, or the
+    profile waits for a better one."""
+    release = search.best(unit.media_id, unit.season, unit.episode, profile_id, user_id=user_id)
     if release is None:
         return None
     at = Circumstances(now=timezone.now(), published_at=release.published_at)
-    waits = obstacles(_subject(release), at, holding(unit.media_id).profile)
+    waits = obstacles(_subject(release), at, holding(unit.media_id, profile_id).profile)
     if waits:
         log.info(
             "a release has to wait", media_id=unit.media_id, torrent_id=release.pk, why=[one.code for one in waits]
@@ -58,11 +61,13 @@ def _subject(release: Torrent) -> Subject:
     return Subject(parse(release.title), release.size, frozenset(release.flags))
 
 
-def profiles_of(media_ids: Collection[int]) -> dict[int, Profile]:
-    """By what it is judged whether something better than what is there is looked for."""
-    return {media_id: held.profile for media_id, held in of_titles(media_ids).items()}
+def profiles_of(chosen: Collection[tuple[int, int | None]]) -> dict[tuple[int, int | None], Profile]:
+    """By what it is judged whether something better is looked for than what is there of a title, by that profile or the title's:
+    {(media_id, profile_id): profile}. Two statements."""
+    return {one: held.profile for one, held in of_titles(chosen).items()}
 
 
-def betters(media_id: int, current: str, size: int, release: Torrent) -> bool:
-    """Whether a release is an upgrade of what is there, of that name and size in bytes."""
-    return upgrade(Subject(parse(current), size), _subject(release), holding(media_id).profile) is None
+def betters(media_id: int, profile_id: int | None, current: str, size: int, release: Torrent) -> bool:
+    """Whether a release is an upgrade of what is there, of that name and size in bytes, by that profile or the title's."""
+    profile = holding(media_id, profile_id).profile
+    return upgrade(Subject(parse(current), size), _subject(release), profile) is None

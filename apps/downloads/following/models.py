@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from apps.downloads.profiles.models import QualityProfile
 from apps.media.models import Media
 
 
@@ -18,12 +19,22 @@ class What(models.TextChoices):
 
 
 class Follow(models.Model):
-    """A person wants a film as soon as it can be had, or the episodes of a series as they air."""
+    """A person wants a film as soon as it can be had, or the episodes of a series as they air.
+
+    By a profile of its own it is about a copy of its own (`Download.copy`), which is got and bettered beside any other.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="follows")
     media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="follows")
     what = models.CharField(max_length=8, choices=What.choices)
     season = models.SmallIntegerField(null=True)
+    profile = models.ForeignKey(
+        QualityProfile,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="follows",
+        help_text="By which a copy of its own is kept; null: the title's copy, by what the title uses.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     searched_at = models.DateTimeField(null=True, help_text="When something of it was last searched for.")
     told_at = models.DateTimeField(null=True, help_text="When its person was told that a quota holds it up.")
@@ -37,7 +48,7 @@ class Follow(models.Model):
         db_table = "follows"
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "media", "what", "season"], name="follows_unique", nulls_distinct=False
+                fields=["user", "media", "what", "season", "profile"], name="follows_unique", nulls_distinct=False
             ),
             models.CheckConstraint(condition=Q(what__in=What.values), name="follows_what_valid"),
             models.CheckConstraint(
@@ -86,6 +97,29 @@ class Seek(models.Model):
         return f"{self.media_id} {self.season} {self.episode}"
 
 
+class BetterSeek(models.Model):
+    """A film, an episode or a whole season that is there and not good enough: when a better one was and will be searched for."""
+
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="+")
+    season = models.SmallIntegerField(null=True)
+    episode = models.SmallIntegerField(null=True)
+    tries = models.IntegerField(default=0)
+    asked_at = models.DateTimeField(null=True, help_text="When a search was last asked for.")
+    next_at = models.DateTimeField(help_text="Not looked at again before.")
+
+    class Meta:
+        db_table = "better_seeks"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["media", "season", "episode"], name="better_seeks_unique", nulls_distinct=False
+            ),
+        ]
+        indexes = [models.Index(fields=["asked_at"], name="better_seeks_asked")]
+
+    def __str__(self) -> str:
+        return f"{self.media_id} {self.season} {self.episode}"
+
+
 class Declined(models.Model):
     """What a person cancelled and took out of the list: it does not come back by itself."""
 
@@ -93,13 +127,14 @@ class Declined(models.Model):
     media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="+")
     season = models.SmallIntegerField(null=True)
     episode = models.SmallIntegerField(null=True)
+    copy = models.BigIntegerField(default=0, db_default=0, help_text="As a download's.")
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "declined"
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "media", "season", "episode"], name="declined_unique", nulls_distinct=False
+                fields=["user", "media", "season", "episode", "copy"], name="declined_unique", nulls_distinct=False
             ),
         ]
 

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.models import User
 from apps.downloads.following import addresses, calendar, cutoff, follows, ical, retention, wanted
+from apps.downloads.profiles import services as profiles
 from apps.media import services as media_services
-from sokoul.errors import PermanentError
+from sokoul.errors import PermanentError, not_found
 from sokoul.pages import back, is_fragment, number, page_of, paging, signed_in, user_id
 
 ADDRESS = "downloads/_address.html"
@@ -27,16 +28,22 @@ def _person(request: HttpRequest) -> User:
 @signed_in
 @require_POST
 def follow(request: HttpRequest, media_id: int) -> HttpResponse:
-    """`what`: film, all, future, missing or season-2."""
+    """`what`: film, all, future, missing or season-2; `profile_id` for a copy of its own."""
     what, _, season = request.POST.get("what", "").partition("-")
-    follows.follow(_person(request), media_id, what, number(season))
+    follows.follow(
+        _person(request), media_id, what, number(season), profiles.chosen(request.POST.get("profile_id", ""))
+    )
     return _button(request, media_id)
 
 
 @signed_in
 @require_POST
 def unfollow(request: HttpRequest, media_id: int) -> HttpResponse:
-    follows.end_all(_person(request), media_id)
+    """`follow_id` for one of several; else all of the title."""
+    ending = request.POST.get("follow_id", "")
+    if ending and not (ending.isascii() and ending.isdigit() and len(ending) < 19):
+        raise not_found("This follow")
+    follows.end_all(_person(request), media_id, only=int(ending) if ending else None)
     return _button(request, media_id)
 
 
@@ -71,6 +78,7 @@ def _button(request: HttpRequest, media_id: int) -> HttpResponse:
         "media": media,
         "followed": follows.of_title(user_id(request), media_id),
         "followable": follows.choices(media_id, media["kind"]),
+        "profiles": profiles.names(),
     }
     return render(request, "downloads/_follow.html", context)
 

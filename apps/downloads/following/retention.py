@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.downloads import quotas, services
 from apps.downloads.following.follows import follow_json
 from apps.downloads.following.models import Follow, What
-from apps.downloads.following.wanted import FOLLOWED
+from apps.downloads.following.wanted import COPY, FOLLOWED
 from sokoul import logs
 from sokoul.errors import PermanentError, forbidden, not_found
 
@@ -29,26 +29,27 @@ _OLD_EPISODES = f"""
 SELECT x.follow_id, x.user_id, x.download_id FROM (
     SELECT f.id AS follow_id, f.user_id, f.keep_last, d.id AS download_id,
         dense_rank() OVER (PARTITION BY f.id ORDER BY d.season DESC, d.episode DESC) AS place
-    FROM follows f JOIN downloads d ON d.user_id = f.user_id AND d.media_id = f.media_id
+    FROM follows f JOIN downloads d ON d.user_id = f.user_id AND d.media_id = f.media_id AND d.copy = {COPY}
     JOIN episodes e ON e.media_id = d.media_id AND e.season = d.season AND e.number = d.episode
     WHERE f.keep_last IS NOT NULL AND d.status = 'Completed' AND {FOLLOWED}
 ) x JOIN downloads d ON d.id = x.download_id JOIN follows f ON f.id = x.follow_id
 WHERE x.place > x.keep_last AND d.created_at >= f.created_at LIMIT %(most)s
 """  # noqa: S608 - constants
-_WATCHED_FILMS = """
+_WATCHED_FILMS = f"""
 SELECT f.id, f.user_id, d.id FROM follows f
-JOIN downloads d ON d.user_id = f.user_id AND d.media_id = f.media_id AND d.status = 'Completed' AND d.created_at >= f.created_at
+JOIN downloads d ON d.user_id = f.user_id AND d.media_id = f.media_id AND d.copy = {COPY}
+    AND d.status = 'Completed' AND d.created_at >= f.created_at
 JOIN watch_history w ON w.user_id = f.user_id AND w.media_id = f.media_id
 WHERE f.keep_days IS NOT NULL AND w.position >= %(watched)s * w.duration AND w.watched_at >= d.completed_at
     AND w.watched_at < %(now)s - f.keep_days * interval '1 day' LIMIT %(most)s
-"""
+"""  # noqa: S608 - constants
 
 
 def keep(user: User, follow_id: int, *, last: int | None, days: int | None) -> dict[str, Any]:
     """Say what is to stay of something that is followed; None for everything. PermanentError: 400, 403, 404."""
     with transaction.atomic():
         quotas.hold(user.pk)
-        follow = Follow.objects.select_related("media").filter(pk=follow_id).first()
+        follow = Follow.objects.select_related("media", "profile").filter(pk=follow_id).first()
         if follow is None:
             raise not_found("This follow")
         if follow.user_id != user.pk:

@@ -70,7 +70,7 @@ def _taken(offers: list[Offer]) -> dict[str, Any]:
             taken = take(unit)
             total.started += taken.started
             total.refused += taken.refused
-            better += bettering.take(unit, there.get(unit, []))
+            better += bettering.take(unit, there.get(unit, [])).started
         except SokoulError as error:  # as of a profile that cannot be read: other titles go on
             log.error("what is new of a title could not be taken", media_id=unit.media_id, reason=error.message)
     return {"wanted": sum(unit in wishes for unit in units), **vars(total), "upgrades": better}

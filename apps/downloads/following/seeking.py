@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from apps.downloads import search
 from apps.downloads.following import wanted
-from apps.downloads.following.models import Seek
+from apps.downloads.following.models import BetterSeek, Seek
 from apps.downloads.following.taking import QUOTA_RETRY, take
 from apps.downloads.following.wanted import WHOLE_SEASONS, Unit, wanted_by
 from apps.jobs import services as jobs
@@ -64,18 +64,28 @@ def pause(tries: int) -> timedelta:
 def ask(now: datetime) -> int:
     """Enqueue the jobs that are due, so many an hour as FOLLOW_SEARCHES allows; how many. One relay at a time."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-            if not cursor.fetchone()[0]:
-                return 0
-        left = ENV.follow_searches - Seek.objects.filter(asked_at__gt=now - HOUR).count()
-        searches = _due(now, min(left, BURST), waiting=False)
+        if not alone():
+            return 0
+        searches = _due(now, min(left(now), BURST), waiting=False)
         for unit in searches:
             _ask(unit, now)
         held_up = _due(now, BURST, waiting=True)
         for unit in held_up:
             _ask_again(unit, now)
     return len(searches) + len(held_up)
+
+
+def alone() -> bool:
+    """Whether nobody else asks for searches until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def left(now: datetime) -> int:
+    """How many searches may still be asked for in this hour, be it for what is missing or for something better."""
+    lately = [model.objects.filter(asked_at__gt=now - HOUR).count() for model in (Seek, BetterSeek)]
+    return ENV.follow_searches - sum(lately)
 
 
 def _due(now: datetime, most: int, *, waiting: bool) -> list[Unit]:
@@ -174,7 +184,8 @@ going AS MATERIALIZED (
         AND NOT EXISTS (SELECT FROM held h WHERE h.status = 'Completed' AND {wanted.HOLDS})),
 ended AS MATERIALIZED (SELECT f.id FROM follows f WHERE f.ended_at IS NULL AND (
     f.what = 'film' AND EXISTS (
-        SELECT FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.status = 'Completed')
+        SELECT FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.copy = {wanted.COPY}
+            AND d.status = 'Completed')
     OR f.what <> 'film' AND EXISTS (SELECT FROM schedules s WHERE s.media_id = f.media_id AND s.over)
         AND NOT EXISTS (SELECT FROM going WHERE going.id = f.id))
 ORDER BY f.id FOR NO KEY UPDATE OF f)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.downloads import quotas, services
 from apps.downloads.following import judging, wanted
 from apps.downloads.following.models import Follow, Seek
-from apps.downloads.following.wanted import Unit
+from apps.downloads.following.wanted import Unit, Wish
 from apps.downloads.models import Download, Phase, Torrent
 from apps.feed import push
 from apps.media.models import Media
@@ -38,10 +38,10 @@ def take(unit: Unit) -> Taken:
     What a quota refuses is noted, and tried again soon; its person is told, once a week at most.
     """
     taken = Taken()
-    for user_id in wanted.units_of([unit.media_id]).get(unit, []):
-        release = judging.best(unit, user_id)
-        if release and not failed_lately(user_id, unit, release):
-            _start(user_id, unit, release, taken)
+    for wish in wanted.units_of([unit.media_id]).get(unit, []):
+        release = judging.best(unit, wish.user_id, wish.profile_id)
+        if release and not failed_lately(wish.user_id, unit, release):
+            _start(wish, unit, release, taken)
     if taken.refused or taken.started:
         _note(unit, taken)
     return taken
@@ -54,21 +54,22 @@ def failed_lately(user_id: int, unit: Unit, release: Torrent) -> bool:
     return failed.filter(finished_at__gt=since).exists()
 
 
-def _start(user_id: int, unit: Unit, release: Torrent, taken: Taken) -> None:
+def _start(wish: Wish, unit: Unit, release: Torrent, taken: Taken) -> None:
     try:
         services.start(
-            user_id,
+            wish.user_id,
             unit.media_id,
             torrent_id=release.pk,
             season=unit.season,
             episode=unit.episode,
+            profile_id=wish.profile_id,
             automatic=True,
             how="followed",
         )
     except PermanentError as error:
         if error.code == "quota":
             taken.refused += 1
-            _tell(user_id, unit.media_id)
+            _tell(wish.user_id, unit.media_id)
         elif error.status not in (404, 409):  # their account or the title went away, or somebody was faster
             raise
     else:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.authentication import in_person, user_of
-from apps.downloads.following import addresses, calendar, cutoff, follows, ical, retention, wanted
+from apps.downloads.following import addresses, calendar, cutoff, follows, ical, retention, upgrades, wanted
 from apps.downloads.following.models import What
 from apps.media.serializers import MediaShape
 from sokoul.api import StrictSerializer, body, page_of, problems
@@ -26,6 +26,13 @@ class FollowRequest(StrictSerializer):
     media_id = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
     what = serializers.ChoiceField(What.choices)
     season = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=9999)
+    profile_id = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=2**63 - 1,
+        help_text="Of GET /profiles: a copy of its own is kept by it. Else the title's copy.",
+    )
 
 
 class RetentionRequest(StrictSerializer):
@@ -38,6 +45,8 @@ class FollowShape(serializers.Serializer[Any]):
     media_id = serializers.IntegerField()
     what = serializers.ChoiceField(What.choices)
     season = serializers.IntegerField(allow_null=True)
+    profile_id = serializers.IntegerField(allow_null=True, help_text="By which a copy of its own is kept.")
+    profile = serializers.CharField(allow_null=True, help_text="Its name.")
     created_at = serializers.DateTimeField()
     searched_at = serializers.DateTimeField(allow_null=True, help_text="When something of it was last searched for.")
     ended_at = serializers.DateTimeField(allow_null=True, help_text="Since when everything of it is there.")
@@ -69,6 +78,8 @@ class WantedShape(serializers.Serializer[Any]):
     searched_at = serializers.DateTimeField(allow_null=True)
     next_at = serializers.DateTimeField(allow_null=True, help_text="Not searched for again before.")
     waiting = serializers.BooleanField(help_text="It was found, but a quota does not allow it now.")
+    profile_id = serializers.IntegerField(allow_null=True, help_text="Of the copy that is wanted; null: the title's.")
+    profile = serializers.CharField(allow_null=True, help_text="Its name.")
     media = MediaShape()
 
 
@@ -91,11 +102,18 @@ class UnmetShape(serializers.Serializer[Any]):
     score = serializers.IntegerField(allow_null=True, help_text="Of its custom formats; null where they do not count.")
     wanted_quality = serializers.CharField(help_text="The quality or tier at which the profile is content.")
     wanted_score = serializers.IntegerField(allow_null=True, help_text="The same for the custom formats.")
+    profile_id = serializers.IntegerField(allow_null=True, help_text="By which it was chosen; null: the title's.")
     profile = serializers.CharField(help_text="The name of the quality profile.")
 
 
 class UnmetListShape(_Listing):
     results = UnmetShape(many=True)
+
+
+class SearchedShape(serializers.Serializer[Any]):
+    job_id = serializers.UUIDField(
+        help_text="Its result is {started, refused}: what is downloaded now, and what a quota does not allow."
+    )
 
 
 class EntryShape(serializers.Serializer[Any]):
@@ -133,15 +151,16 @@ class Follows(APIView):
 
     @extend_schema(
         summary="Follow a film or a series",
-        description="`film` for films; `all`, `future`, `missing` or `season` (with its number) for series. 201 when it is new, "
-        "200 when it was followed already.",
+        description="`film` for films; `all`, `future`, `missing` or `season` (with its number) for series. With `profile_id` a copy of "
+        "its own is got and bettered by that quality profile, beside any other. 201 when it is new, 200 when it was followed already.",
         request=FollowRequest,
         responses={201: FollowShape, 200: FollowShape, **problems(400, 401, 404, 409, 429, 503)},
         tags=["following"],
     )
     def post(self, request: Request) -> Response:
         asked = body(FollowRequest, request)
-        made, new = follows.follow(user_of(request), asked["media_id"], asked["what"], asked.get("season"))
+        wish = (asked["media_id"], asked["what"], asked.get("season"), asked.get("profile_id"))
+        made, new = follows.follow(user_of(request), *wish)
         return Response(made, status=201 if new else 200)
 
 
@@ -192,6 +211,19 @@ class CutoffUnmet(APIView):
         return Response(cutoff.listed(user_of(request).pk, page_of(request)))
 
 
+class Better(APIView):
+    @extend_schema(
+        summary="Search for a better release of what is there, now",
+        description="By the profile that it was chosen by, else the title's. What is better is downloaded and takes its place. Asking "
+        "again within ten minutes is the same search.",
+        request=None,
+        responses={202: SearchedShape, **problems(401, 403, 404, 409, 429, 503)},
+        tags=["following"],
+    )
+    def post(self, request: Request, download_id: int) -> Response:
+        return Response({"job_id": upgrades.request(user_of(request).pk, download_id).pk}, status=202)
+
+
 class Calendar(APIView):
     @extend_schema(
         summary="What comes out of what I follow",
@@ -232,6 +264,7 @@ api: list[URLPattern] = [
     path("follows/<int:follow_id>", OneFollow.as_view()),
     path("wanted", Wanted.as_view()),
     path("wanted/cutoff", CutoffUnmet.as_view()),
+    path("downloads/<int:download_id>/better", Better.as_view()),
     path("calendar", Calendar.as_view()),
     path("calendar/address", Address.as_view()),
 ]

@@ -21,9 +21,12 @@ FOLLOWED = """(CASE f.what
     WHEN 'future' THEN e.season > 0 AND e.air_date >= f.created_at::date
     WHEN 'film' THEN false
     ELSE e.season > 0 END)"""
-HOLDS = """h.user_id = f.user_id AND h.media_id = f.media_id AND h.season = e.season
+# Which copy a follow is about, as downloads number them (`Download.copy`).
+COPY = "coalesce(f.profile_id, 0)"
+HOLDS = f"""h.user_id = f.user_id AND h.media_id = f.media_id AND h.copy = {COPY} AND h.season = e.season
     AND (h.episode = e.number OR h.episode IS NULL AND e.air_date <= h.day)"""
-HOLDING_FILM = "FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.phase <> 'failed'"
+HOLDING_FILM = f"""FROM downloads d WHERE d.user_id = f.user_id AND d.media_id = f.media_id AND d.copy = {COPY}
+    AND d.phase <> 'failed'"""
 
 
 class Whose(NamedTuple):
@@ -41,13 +44,13 @@ EVERYBODYS = Whose("true", "EXISTS (SELECT FROM follows o WHERE o.user_id = d.us
 
 
 def held(downloads: str) -> str:
-    """SQL of what downloads hold, or will hold, of series: user_id, media_id, season, episode (null: all that had aired on that
-    day), day, status. One that was cancelled stands for its person's wish not to. In rows, so that joins can hash them.
+    """SQL of what downloads hold, or will hold, of series: user_id, media_id, copy, season, episode (null: all that had aired on
+    that day), day, status. One that was cancelled stands for its person's wish not to. In rows, so that joins can hash them.
     """
-    return f"""(SELECT d.user_id, d.media_id, d.season, d.episode, d.created_at::date AS day, d.status
+    return f"""(SELECT d.user_id, d.media_id, d.copy, d.season, d.episode, d.created_at::date AS day, d.status
         FROM downloads d WHERE {downloads} AND d.phase <> 'failed' AND d.season IS NOT NULL
         UNION ALL
-        SELECT d.user_id, d.media_id, s.number::int, e.number::int, d.created_at::date, d.status
+        SELECT d.user_id, d.media_id, d.copy, s.number::int, e.number::int, d.created_at::date, d.status
         FROM downloads d JOIN torrents r ON r.id = d.torrent_id
         CROSS JOIN LATERAL jsonb_array_elements_text(CASE jsonb_typeof(r.parsed->'season')
             WHEN 'array' THEN r.parsed->'season' WHEN 'number' THEN jsonb_build_array(r.parsed->'season') ELSE '[]' END
@@ -56,20 +59,20 @@ def held(downloads: str) -> str:
         WHERE {downloads} AND d.phase <> 'failed' AND jsonb_typeof(r.parsed->'episodes') = 'array')"""  # noqa: S608 - constants
 
 
-_DECLINED = """FROM declined n WHERE n.user_id = f.user_id AND n.media_id = f.media_id AND n.season = e.season
+_DECLINED = f"""FROM declined n WHERE n.user_id = f.user_id AND n.media_id = f.media_id AND n.copy = {COPY} AND n.season = e.season
     AND (n.episode = e.number OR n.episode IS NULL AND e.air_date <= n.at::date)"""
-_DECLINED_FILM = "FROM declined n WHERE n.user_id = f.user_id AND n.media_id = f.media_id"
+_DECLINED_FILM = f"FROM declined n WHERE n.user_id = f.user_id AND n.media_id = f.media_id AND n.copy = {COPY}"
 
 
 def wanted_by(whose: Whose) -> str:
-    """SQL of what is wanted on %(today)s: user_id, media_id, season, episode, episode_title, since."""
+    """SQL of what is wanted on %(today)s: user_id, media_id, copy, season, episode, episode_title, since."""
     return f"""(WITH held AS MATERIALIZED {held(whose.downloads)}
-        SELECT DISTINCT f.user_id, f.media_id, e.season, e.number AS episode, e.title AS episode_title, e.air_date AS since
+        SELECT DISTINCT f.user_id, f.media_id, {COPY} AS copy, e.season, e.number AS episode, e.title AS episode_title, e.air_date AS since
         FROM follows f JOIN episodes e ON e.media_id = f.media_id
         WHERE {whose.follows} AND f.ended_at IS NULL AND {FOLLOWED} AND e.air_date <= %(today)s
             AND NOT EXISTS (SELECT FROM held h WHERE {HOLDS}) AND NOT EXISTS (SELECT {_DECLINED})
         UNION ALL
-        SELECT f.user_id, f.media_id, NULL, NULL, '', s.available_on
+        SELECT f.user_id, f.media_id, {COPY}, NULL, NULL, '', s.available_on
         FROM follows f JOIN schedules s ON s.media_id = f.media_id
         WHERE {whose.follows} AND f.ended_at IS NULL AND f.what = 'film' AND s.available_on <= %(today)s
             AND NOT EXISTS (SELECT {HOLDING_FILM}) AND NOT EXISTS (SELECT {_DECLINED_FILM}))"""  # noqa: S608 - constants
@@ -77,12 +80,13 @@ def wanted_by(whose: Whose) -> str:
 
 _LISTED = Statement(
     f"""SELECT w.media_id, w.season, w.episode, w.episode_title, w.since, k.searched_at, k.next_at, coalesce(k.tries, 0) AS tries,
-        coalesce(k.waiting, false) AS waiting, row_to_json(t) AS media
-    FROM (SELECT * FROM {wanted_by(MINE)} wanted ORDER BY since DESC, media_id, season, episode {{window}}) w
+        coalesce(k.waiting, false) AS waiting, p.id AS profile_id, p.name AS profile, row_to_json(t) AS media
+    FROM (SELECT * FROM {wanted_by(MINE)} wanted ORDER BY since DESC, media_id, season, episode, copy {{window}}) w
     JOIN LATERAL (SELECT {COLUMNS} FROM media m WHERE m.id = w.media_id) t ON true
+    LEFT JOIN quality_profiles p ON p.id = w.copy
     LEFT JOIN seeks k ON k.media_id = w.media_id
         AND k.season IS NOT DISTINCT FROM w.season AND k.episode IS NOT DISTINCT FROM w.episode
-    ORDER BY w.since DESC, w.media_id, w.season, w.episode""",  # noqa: S608 - constants
+    ORDER BY w.since DESC, w.media_id, w.season, w.episode, w.copy""",  # noqa: S608 - constants
     f"SELECT count(*) FROM {wanted_by(MINE)} w",  # noqa: S608 - constants
 )
 
@@ -113,10 +117,10 @@ class Unit:
 
 # A season is got whole where somebody wants all of it, more than one episode, and it is over: the series is, or another season has
 # begun, or nothing more came for a month.
-WHOLE_SEASONS = """(SELECT w.user_id, w.media_id, w.season, max(w.since) AS since
+WHOLE_SEASONS = """(SELECT w.user_id, w.media_id, w.copy, w.season, max(w.since) AS since
     FROM wanted w LEFT JOIN schedules s ON s.media_id = w.media_id
     WHERE w.season IS NOT NULL
-    GROUP BY w.user_id, w.media_id, w.season, s.over
+    GROUP BY w.user_id, w.media_id, w.copy, w.season, s.over
     HAVING count(*) > 1
         AND count(*) = (SELECT count(*) FROM episodes e WHERE e.media_id = w.media_id AND e.season = w.season)
         AND (s.over OR max(w.since) < %(today)s - 30
@@ -125,15 +129,23 @@ WHOLE_SEASONS = """(SELECT w.user_id, w.media_id, w.season, max(w.since) AS sinc
 
 
 _UNITS = f"""WITH wanted AS {wanted_by(OF_TITLES)}
-SELECT media_id, season, episode, user_id FROM wanted
-UNION ALL SELECT media_id, season, NULL, user_id FROM {WHOLE_SEASONS} h ORDER BY user_id"""  # noqa: S608 - constants
+SELECT media_id, season, episode, user_id, nullif(copy, 0) AS profile_id FROM wanted
+UNION ALL SELECT media_id, season, NULL, user_id, nullif(copy, 0) FROM {WHOLE_SEASONS} h
+ORDER BY user_id, profile_id NULLS FIRST"""  # noqa: S608 - constants
 
 
-def units_of(media_ids: Iterable[int]) -> dict[Unit, list[int]]:
+class Wish(NamedTuple):
+    """Who wants something, and by which profile; None: by the one that the title uses."""
+
+    user_id: int
+    profile_id: int | None
+
+
+def units_of(media_ids: Iterable[int]) -> dict[Unit, list[Wish]]:
     """Everything that is wanted of these titles, and by whom: people's ids ascend."""
-    found: dict[Unit, list[int]] = {}
+    found: dict[Unit, list[Wish]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_UNITS, {"media_ids": list(media_ids), "today": today()})
-        for media_id, season, episode, user_id in cursor.fetchall():
-            found.setdefault(Unit(media_id, season, episode), []).append(user_id)
+        for media_id, season, episode, *wish in cursor.fetchall():
+            found.setdefault(Unit(media_id, season, episode), []).append(Wish(*wish))
     return found

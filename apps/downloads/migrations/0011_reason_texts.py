@@ -6,7 +6,7 @@ import sokoul.postgres.checks
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('downloads', '0009_lists'),
+        ('downloads', '0010_copies'),
     ]
 
     operations = [

@@ -9,7 +9,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.downloads import blocklist
-from apps.downloads.models import ENDED, Candidate, Download, Torrent
+from apps.downloads.following.models import Follow
+from apps.downloads.models import Candidate, Download, Torrent
 from apps.downloads.profiles.holding import Held, by_id, holding
 from apps.downloads.releases import rank
 from apps.downloads.releases.match import Wanted
@@ -82,11 +83,12 @@ def write(part: Part, torrents: Iterable[Torrent], held: Held) -> int:
 
 
 def in_use(media_id: int) -> list[Held]:
-    """The profiles whose decisions about a title are kept: its own first, then those that people chose for a download of it."""
+    """The profiles whose decisions about a title are kept: its own first, then those by which people have it or follow it."""
     own = holding(media_id)
-    chosen = Download.objects.filter(media_id=media_id, profile__isnull=False).exclude(phase__in=ENDED)
-    ids = sorted(set(chosen.values_list("profile_id", flat=True)) - {own.id})
-    return [own, *(by_id(profile_id) for profile_id in ids if profile_id is not None)]
+    got = Download.objects.filter(media_id=media_id, profile__isnull=False).exclude(status="Failed")
+    followed = Follow.objects.filter(media_id=media_id, profile__isnull=False)
+    ids = set(got.values_list("profile_id", flat=True).union(followed.values_list("profile_id", flat=True)))
+    return [own, *(by_id(profile_id) for profile_id in sorted(ids - {own.id}))]
 
 
 def decide_again(media_id: int) -> int:

@@ -41,15 +41,19 @@ def holding(media_id: int, profile_id: int | None = None) -> Held:
     return _current(*row) if row else BUILT_IN
 
 
-def of_titles(media_ids: Collection[int]) -> dict[int, Held]:
-    """Which profile holds for each of these titles; two statements, whatever their number."""
-    usual = QualityProfile.objects.filter(is_default=True).values_list("pk", "version").first()
-    default = _current(*usual) if usual else BUILT_IN
-    chosen = TitleProfile.objects.filter(media_id__in=media_ids).values_list(
+def of_titles(asked: Collection[tuple[int, int | None]]) -> dict[tuple[int, int | None], Held]:
+    """What `holding` gives for each of these titles with the profile that was asked for; two statements, whatever their number."""
+    fitting = Q(is_default=True) | Q(pk__in={profile_id for _, profile_id in asked if profile_id is not None})
+    rows = QualityProfile.objects.filter(fitting).values_list("pk", "version", "is_default")
+    by_id, default = {}, BUILT_IN
+    for profile_id, version, is_default in rows:
+        by_id[profile_id] = _current(profile_id, version)
+        default = by_id[profile_id] if is_default else default
+    chosen = TitleProfile.objects.filter(media_id__in={media_id for media_id, _ in asked}).values_list(
         "media_id", "profile_id", "profile__version"
     )
     own = {media_id: _current(profile_id, version) for media_id, profile_id, version in chosen}
-    return {media_id: own.get(media_id, default) for media_id in media_ids}
+    return {one: by_id.get(one[1] or 0) or own.get(one[0], default) for one in asked}
 
 
 def by_id(profile_id: int) -> Held:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from apps.accounts import audit
 from apps.accounts.models import User
+from apps.downloads.following import copies
 from apps.downloads.profiles import again
 from apps.downloads.profiles.holding import points, scored
 from apps.downloads.profiles.models import CustomFormat, ProfileFormat, QualityProfile, TitleProfile
@@ -111,6 +112,13 @@ def names() -> list[dict[str, Any]]:
     """What everybody may choose from, the default first."""
     rows = QualityProfile.objects.order_by("-is_default", "name").values("id", "name", "is_default")
     return [dict(row) for row in rows]
+
+
+def chosen(text: str) -> int | None:
+    """What was chosen in a form's list of `names`; empty for none. PermanentError (404) for what was not in it."""
+    if text and not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise not_found("This quality profile")
+    return int(text) if text else None
 
 
 def listed(page: Page) -> dict[str, Any]:
@@ -216,9 +224,12 @@ def duplicate(profile_id: int, by: User) -> QualityProfile:
 
 
 def delete(profile_id: int, by: User) -> None:
-    """Titles that used it use the default again. What it decided is kept under no name until that has decided."""
+    """Titles that used it use the default again, and who kept copies by it the title's own (`copies.let_go`). What it decided is
+    kept under no name until that has decided."""
     with transaction.atomic():
+        copies.hold(profile_id)
         row = _locked(profile_id)
+        copies.let_go(profile_id)
         with connection.cursor() as cursor:
             cursor.execute(_KEEP_FOUND, [row.pk])
         name = row.name
