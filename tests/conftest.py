@@ -50,6 +50,15 @@ def secrets_as_configured() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def nobodys_language() -> Iterator[None]:
+    """A request in this process leaves its reader's language behind, which the next test must not speak."""
+    from django.utils import translation
+
+    yield
+    translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
 def unanchored() -> Iterator[None]:
     """What a relay in this process noted of one test's audit trail is no word about the next one's."""
     yield

@@ -10,6 +10,18 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name='blocked',
+            name='reason',
+            field=models.TextField(blank=True, default='', help_text='The same with its figures.'),
+        ),
+        migrations.AlterField(
+            model_name='download',
+            name='tried',
+            field=models.JSONField(
+                default=list, help_text='[{name, code, reason, texts, at}], the releases given up, oldest first.',
+            ),
+        ),
         migrations.AddField(
             model_name='download',
             name='reason_texts',
