@@ -42,6 +42,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "sokoul.request_id.middleware",
     "sokoul.client_ip.middleware",
+    "sokoul.user_agent.middleware",
     "sokoul.access.middleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -139,6 +140,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # 20,000 of them
 ]
 PASSWORD_RESET_TIMEOUT = 900  # seconds
+SESSION_ENGINE = "apps.accounts.sign_ins.store"
+SESSION_COOKIE_AGE = ENV.session_days * 86_400  # the row ends earlier where it is not used
 LOGIN_URL = "/app/login"
 LOGIN_REDIRECT_URL = "/app/"
 # Behind a browser's own rule where there is https: no other host, and no plain page of this one, can set them.

@@ -127,7 +127,7 @@ def sign_out_everywhere(user: User) -> None:
         user.token_epoch += 1
         user.save(update_fields=["token_epoch"])
         audit.record("auth.logout_all", user.username, user)
-    identity.forget(user.pk)
+    identity.ended(user.pk)
 
 
 def prove(user: User, password: str) -> None:
@@ -168,7 +168,7 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
             api_keys.end_all(user, user, "new password")
         after = {name: getattr(user, name) for name in before}
         audit.record("user.changed", user.username, user, fields=sorted(changes), before=before, after=after)
-    identity.forget(user.pk)
+    identity.ended(user.pk)
     return user
 
 
@@ -189,7 +189,7 @@ def delete(user: User) -> None:
         transaction.on_commit(partial(avatars.remove, owner.avatar))
         owner.delete()
         audit.record("user.deleted", user.username, user)
-    identity.forget(user_id)
+    identity.ended(user_id)
 
 
 def set_role(user: User, role: Role, *, by: User | None) -> User:

@@ -219,7 +219,7 @@ class Doors:
         return answer
 
     def _note(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if WRITING.match(sql) and "django_session" not in sql:
+        if WRITING.match(sql) and "web_sessions" not in sql:
             self.wrote.append(sql[:80])
         return execute(sql, params, many, context)
 
