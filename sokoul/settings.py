@@ -138,6 +138,7 @@ PASSWORD_HASHERS = ["apps.accounts.passwords.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # 20,000 of them
+    {"NAME": "apps.accounts.own_words.OwnWordsValidator"},
 ]
 PASSWORD_RESET_TIMEOUT = 900  # seconds
 SESSION_ENGINE = "apps.accounts.sign_ins.store"

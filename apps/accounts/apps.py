@@ -6,10 +6,13 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
+        from django.contrib.auth.signals import user_logged_in
+
         from apps.accounts import damage, refused_keys, schema  # noqa: F401  (the latter two register themselves)
         from apps.accounts.channels import carrying
         from apps.feed import push
         from sokoul.damage import on_damage
 
+        user_logged_in.disconnect(dispatch_uid="update_last_login")  # nobody reads it: `sign_ins` tell it, and of tokens too
         push.on_notification(carrying.carry)
         on_damage(damage.tell_admins)

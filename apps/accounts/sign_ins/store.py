@@ -48,8 +48,10 @@ class SessionStore(InDatabase):
 
 @receiver(user_logged_in)
 def begin(request: HttpRequest, user: User, **_: Any) -> None:
-    """Whichever page has signed somebody in; a sign-in of the same browser from before makes room."""
+    """Whichever page has signed somebody in; where they were in already, Django keeps the session, and this one makes room."""
     session: SessionBase = request.session
     if before := services.of_session(session):
+        del session[KEY]
+        session.cycle_key()
         services.remove(before)
     session[KEY] = str(services.begin(user, Kind.PAGES).pk)
