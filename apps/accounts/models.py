@@ -144,9 +144,7 @@ class RefreshToken(models.Model):
     """One issued refresh token. A token is used once; using it again ends its whole family, which is a sign-in."""
 
     jti = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    family = models.ForeignKey(
-        SignIn, on_delete=models.CASCADE, db_column="family", db_index=False, related_name="+"
-    )
+    family = models.ForeignKey(SignIn, on_delete=models.CASCADE, db_column="family", db_index=False, related_name="+")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()

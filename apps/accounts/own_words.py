@@ -33,12 +33,18 @@ class OwnWordsValidator:
         return ""
 
     def _words(self, user: Any) -> Iterator[str]:
-        texts = [*WORDS, *(urlsplit(ENV.address).hostname or "").split(".")]
+        texts = [*WORDS, *_labels(urlsplit(ENV.address).hostname or "")]
         if user is not None:
-            texts += [user.username, *re.split(r"\W|_", f"{user.username} {user.email}")]
+            local, _at, domain = user.email.rpartition("@")
+            texts += [user.username, local, *re.split(r"\W|_", f"{user.username} {local}"), *_labels(domain)]
         for text in texts:
             if len(word := _letters(text)) >= SHORTEST:
                 yield word
+
+
+def _labels(host: str) -> list[str]:
+    """Without the last one: `com` is part of many good words."""
+    return host.split(".")[:-1] or [host]
 
 
 def _letters(text: str) -> str:

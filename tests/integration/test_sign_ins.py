@@ -87,7 +87,7 @@ def test_browsers_and_programs_are_listed_with_when_and_from_where(api: Clients,
     listed = program.get("/user/sign-ins").json()
     assert (listed["total"], listed["page"], listed["limit"]) == (2, 1, 20)
     newest, other = listed["results"]
-    assert (newest["kind"], newest["agent"], newest["current"]) == ("api", "tv", True)
+    assert (newest["kind"], newest["agent"], newest["ip"], newest["current"]) == ("api", "tv", "127.0.0.1", True)
     assert (other["kind"], other["agent"], other["ip"], other["current"]) == (
         "pages", "Firefox, Linux", "203.0.113.9", False,
     )  # fmt: skip

@@ -43,7 +43,9 @@ def test_the_edge_speaks_tls_1_2_and_newer_and_carries_sockets(web: Web, alice: 
             with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
                 versions(old, ssl.TLSVersion.TLSv1_1, certificate).wrap_socket(plain, server_hostname="localhost")
         address = f"wss://localhost:{port}/ws?token={token_of(alice)}"
-        with connect(address, ssl=versions(tls12, tls13, certificate), proxy=None, legacy=True, open_timeout=30) as feed:
+        with connect(
+            address, ssl=versions(tls12, tls13, certificate), proxy=None, legacy=True, open_timeout=30
+        ) as feed:
             assert '"snapshot"' in str(feed.recv(30))
     finally:
         edge.stop()
