@@ -150,9 +150,8 @@ SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (f"{'__Host-' if HTTPS else ''}{name}" f
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # the pages have the token in a meta element
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [
-    r"^(?!((app|dashboard|docs|static)(/|$))|$)"
-]  # people are led to https, `sokoul.security` has the rest
+# People are led to https; `sokoul.security` has the rest.
+SECURE_REDIRECT_EXEMPT = [r"^(?!((app|dashboard|docs|static)(/|$))|$)"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.trusted_proxies else None
 SECURE_REFERRER_POLICY = "same-origin"

@@ -13,8 +13,7 @@ class AccountsConfig(AppConfig):
         from apps.feed import push
         from sokoul.damage import on_damage
 
-        user_logged_in.disconnect(
-            dispatch_uid="update_last_login"
-        )  # nobody reads it: `sign_ins` tell it, and of tokens too
+        # Nobody reads what that writes: `sign_ins` tell it, and of tokens too.
+        user_logged_in.disconnect(dispatch_uid="update_last_login")
         push.on_notification(carrying.carry)
         on_damage(damage.tell_admins)

@@ -36,12 +36,10 @@ def test_the_edge_speaks_tls_1_2_and_newer_and_carries_sockets(web: Web, alice: 
     edge = Edge(f"127.0.0.1:{web.port}", BIND_TLS=f"127.0.0.1:{port}", CERTIFICATE=str(certificate))
     try:
         for version, name in ((tls12, "TLSv1.2"), (tls13, "TLSv1.3")):
-            with socket.create_connection(("127.0.0.1", port), 30) as plain:
-                with versions(version, version, certificate).wrap_socket(plain, server_hostname="localhost") as link:
-                    assert link.version() == name
-        with socket.create_connection(("127.0.0.1", port), 30) as plain:
-            with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
-                versions(old, ssl.TLSVersion.TLSv1_1, certificate).wrap_socket(plain, server_hostname="localhost")
+            with _link(port, versions(version, version, certificate)) as link:
+                assert link.version() == name
+        with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
+            _link(port, versions(old, ssl.TLSVersion.TLSv1_1, certificate))
         address = f"wss://localhost:{port}/ws?token={token_of(alice)}"
         with connect(
             address, ssl=versions(tls12, tls13, certificate), proxy=None, legacy=True, open_timeout=30
@@ -49,6 +47,15 @@ def test_the_edge_speaks_tls_1_2_and_newer_and_carries_sockets(web: Web, alice: 
             assert '"snapshot"' in str(feed.recv(30))
     finally:
         edge.stop()
+
+
+def _link(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
+    plain = socket.create_connection(("127.0.0.1", port), 30)
+    try:
+        return context.wrap_socket(plain, server_hostname="localhost")
+    except ssl.SSLError:
+        plain.close()
+        raise
 
 
 @pytest.fixture
