@@ -98,7 +98,8 @@ def of_session(session: SessionBase) -> UUID | None:
 def goes_on(request: HttpRequest, user: User) -> None:
     """After what has ended all sign-ins of `user`: the one in whose page they did it is not over."""
     update_session_auth_hash(request, user)
-    SignIn.objects.filter(pk=of_session(request.session), user=user).update(epoch=user.token_epoch)
+    if own := of_session(request.session):
+        SignIn.objects.filter(pk=own, user=user).update(epoch=user.token_epoch)
 
 
 def remove(sign_in_id: UUID) -> bool:

@@ -24,12 +24,13 @@ class SessionStore(InDatabase):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        row: Session = super().create_model_instance(data)
+        row = super().create_model_instance(data)
+        assert isinstance(row, Session)
         row.sign_in_id = data.get(KEY)
         return row
 
     def _get_session_from_db(self) -> Session | None:
-        row: Session | None = super()._get_session_from_db()
+        row: Session | None = super()._get_session_from_db()  # type: ignore[misc]  # the stubs leave it out
         if row is None or row.sign_in is None:
             return row
         if row.sign_in.expires_at <= timezone.now():
