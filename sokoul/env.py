@@ -160,6 +160,12 @@ class Environment(BaseModel):
         description="Built-in stand-ins for TMDB, indexer, Telegram and a swarm: auto where a provider is missing, "
         "on for all, off for none.",
     )
+    session_days: int = Field(
+        30, ge=1, le=365, description="Days after which a sign-in on the pages ends, however much it is used."
+    )
+    refresh_days: int = Field(
+        90, ge=1, le=365, description="Days after which a sign-in by the API ends, however often it is refreshed."
+    )
     # --- signing in with an OpenID Connect provider ------------------------------------------------------------------
     oidc_issuer: HttpUrl | None = Field(
         None,

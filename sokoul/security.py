@@ -4,11 +4,16 @@ Content-Security-Policy: a page may load, run and talk to what this server serve
 everybody gets are Django's own (settings.SECURE_*, X_FRAME_OPTIONS) and `ALWAYS`.
 """
 
+import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
+from sokoul.errors import problem_response
+
+PROBES = re.compile(r"/(api/v1/)?(health(/\w+)?|metrics)")  # these and scrapers speak plain HTTP, from within
 HEADER = "Content-Security-Policy"
 ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",  # no page elsewhere shows our pictures or films to whoever is signed in
@@ -62,9 +67,23 @@ def _host(request: HttpRequest) -> str:
         return "localhost"
 
 
+def _in_the_clear(request: HttpRequest) -> bool:
+    """A program that calls by plain HTTP where people come by https: led on, it would send its token in the clear each time, and
+    nobody would notice. What people open in a browser was led there before (settings.SECURE_SSL_REDIRECT)."""
+    if not settings.SECURE_SSL_REDIRECT or request.is_secure():
+        return False
+    return not PROBES.fullmatch(request.path)
+
+
+def _answer(request: HttpRequest, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+    if _in_the_clear(request):
+        return problem_response(403, "Call this by https: what you sent came in the clear, a token too.", code="https")
+    return get_response(request)
+
+
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     def handle(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
+        response = _answer(request, get_response)
         for name, value in ALWAYS.items():
             response.setdefault(name, value)
         response.setdefault(HEADER, policy_for(request.path, _host(request)))

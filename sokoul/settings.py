@@ -42,6 +42,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "sokoul.request_id.middleware",
     "sokoul.client_ip.middleware",
+    "sokoul.user_agent.middleware",
     "sokoul.access.middleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -137,8 +138,11 @@ PASSWORD_HASHERS = ["apps.accounts.passwords.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},  # 20,000 of them
+    {"NAME": "apps.accounts.own_words.OwnWordsValidator"},
 ]
 PASSWORD_RESET_TIMEOUT = 900  # seconds
+SESSION_ENGINE = "apps.accounts.sign_ins.store"
+SESSION_COOKIE_AGE = ENV.session_days * 86_400  # the row ends earlier where it is not used
 LOGIN_URL = "/app/login"
 LOGIN_REDIRECT_URL = "/app/"
 # Behind a browser's own rule where there is https: no other host, and no plain page of this one, can set them.
@@ -146,7 +150,8 @@ SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (f"{'__Host-' if HTTPS else ''}{name}" f
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # the pages have the token in a meta element
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^(api/v1/)?(health(/\w+)?|metrics)$"]  # probes and scrapers speak plain HTTP, from within
+# People are led to https; `sokoul.security` has the rest.
+SECURE_REDIRECT_EXEMPT = [r"^(?!((app|dashboard|docs|static)(/|$))|$)"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.trusted_proxies else None
 SECURE_REFERRER_POLICY = "same-origin"

@@ -20,7 +20,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_l
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldBooleanWidget
 
-from apps.accounts import managing, quotas
+from apps.accounts import managing, quotas, services
 from apps.accounts.models import AuditEntry, Role, User
 from apps.accounts.second_factor import services as second_factor
 from sokoul.errors import PermanentError
@@ -220,7 +220,7 @@ class UserAdmin(Listed):
         ),
     )
     readonly_fields = ("username", "email", "language", "created_at", "active", "kept", "weekly")
-    actions = ("activate", "deactivate", "remove_second_factor")
+    actions = ("activate", "deactivate", "end_sign_ins", "remove_second_factor")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return isinstance(request.user, User) and request.user.is_admin
@@ -270,6 +270,16 @@ class UserAdmin(Listed):
             return None
         context = {**self.admin_site.each_context(request), "title": gettext("Deactivate"), "people": chosen}
         return TemplateResponse(request, "dashboard/deactivate.html", context)
+
+    @admin.action(description=gettext_lazy("End every sign-in: they may sign in again"))
+    def end_sign_ins(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        assert isinstance(request.user, User)
+        people = list(chosen.filter(is_active=True))  # nobody else has any
+        for user in people:
+            services.sign_out_everywhere(user, by=request.user)
+        self.message_user(request, ngettext("The sign-ins of %(count)d person have ended.",
+                                            "The sign-ins of %(count)d people have ended.", len(people))
+                          % {"count": len(people)})  # fmt: skip
 
     @admin.action(description=gettext_lazy("Remove the second factor: of somebody who lost it"))
     def remove_second_factor(self, request: HttpRequest, chosen: QuerySet[User]) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.backends import BaseBackend
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -13,6 +12,7 @@ from rest_framework.request import Request
 from apps.accounts import api_keys, identity, services, tokens
 from apps.accounts.models import User
 from apps.accounts.second_factor.gate import SecondFactorRequired
+from apps.accounts.sign_ins.store import SessionStore
 from apps.accounts.tokens import Claims
 from sokoul import request_id
 from sokoul.errors import PermanentError, forbidden

@@ -1,7 +1,8 @@
 """Refresh tokens: each is used once, and belongs to the family of one sign-in.
 
 Using a token a second time means that somebody has a copy: the whole family ends, whoever came first. Everything that
-touches a family holds its owner's row, so that a token being issued cannot slip past a revocation.
+touches a family holds its owner's row, so that a token being issued cannot slip past its end. A family is a row of `sign_ins`,
+and has an end that no use moves.
 """
 
 import uuid
@@ -13,15 +14,22 @@ from django.utils import timezone
 
 from apps.accounts import audit, identity, tokens
 from apps.accounts.models import RefreshToken, User
+from apps.accounts.sign_ins import services as sign_ins
+from apps.accounts.sign_ins.models import Kind as SignInKind
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
+from sokoul import client_ip
 
 WEEK = timedelta(seconds=LIFETIMES[Kind.REFRESH])
 _START = """
 WITH owner AS (
     SELECT id FROM users WHERE id = %(user)s AND is_active AND token_epoch = %(epoch)s FOR NO KEY UPDATE),
-expired AS (DELETE FROM refresh_tokens USING owner WHERE user_id = owner.id AND expires_at < %(now)s)
+expired AS (DELETE FROM refresh_tokens USING owner WHERE user_id = owner.id AND expires_at < %(now)s),
+begun AS (
+    INSERT INTO sign_ins (id, user_id, kind, epoch, began_at, seen_at, expires_at, ends_at, ip, agent)
+    SELECT %(family)s, id, 'api', %(epoch)s, %(now)s, %(now)s, %(end)s, %(latest)s, %(ip)s, %(agent)s FROM owner
+    RETURNING id, user_id)
 INSERT INTO refresh_tokens (jti, family, user_id, created_at, expires_at)
-SELECT %(jti)s, %(family)s, id, %(now)s, %(end)s FROM owner
+SELECT %(jti)s, id, user_id, %(now)s, %(end)s FROM begun
 """
 
 
@@ -58,16 +66,20 @@ def start(user: User) -> Pair:
     One statement, since many may sign in at once; it removes what their earlier sign-ins have left.
     """
     family, jti, now = uuid.uuid4(), uuid.uuid4(), timezone.now()
-    values: dict[str, Any] = {"user": user.pk, "epoch": user.token_epoch, "family": family, "jti": jti}
+    end, latest = sign_ins.ends(SignInKind.API, now)
+    values: dict[str, Any] = {
+        "user": user.pk, "epoch": user.token_epoch, "family": family, "jti": jti, "now": now, "end": end, "latest": latest,
+        "ip": client_ip.current(), "agent": sign_ins.agent(),
+    }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(_START, values | {"now": now, "end": now + WEEK})
+        cursor.execute(_START, values)
         if cursor.rowcount != 1:
             raise unauthenticated()
     return _pair(user, family, jti)
 
 
 def _issue(user: User, family: uuid.UUID) -> Pair:
-    row = RefreshToken.objects.create(family=family, user=user, expires_at=timezone.now() + WEEK)
+    row = RefreshToken.objects.create(family_id=family, user=user, expires_at=timezone.now() + WEEK)
     return _pair(user, family, row.jti)
 
 
@@ -83,13 +95,13 @@ def rotate(refresh: str) -> Pair:
     claims, family = _read(refresh)
     with transaction.atomic():
         user = locked(claims.user_id)
-        if user.token_epoch != claims.epoch:
+        if user.token_epoch != claims.epoch or not sign_ins.use(family):
             raise unauthenticated()
         if _use(claims.jti, family):
             return _issue(user, family)
-        if _revoke(family):
-            audit.record("auth.refresh_replayed", user.username, user, family=str(family))
-    identity.forget(user.pk)
+        sign_ins.remove(family)
+        audit.record("auth.refresh_replayed", user.username, user, family=str(family))
+    identity.ended(user.pk)
     raise unauthenticated()
 
 
@@ -98,9 +110,9 @@ def end(refresh: str) -> None:
     claims, family = _read(refresh)
     with transaction.atomic():
         user = locked(claims.user_id)
-        if _revoke(family):
+        if sign_ins.remove(family):
             audit.record("auth.logout", user.username, user)
-    identity.forget(user.pk)
+    identity.ended(user.pk)
 
 
 def _read(refresh: str) -> tuple[Claims, uuid.UUID]:
@@ -110,9 +122,5 @@ def _read(refresh: str) -> tuple[Claims, uuid.UUID]:
 
 
 def _use(jti: uuid.UUID, family: uuid.UUID) -> bool:
-    unused = RefreshToken.objects.filter(jti=jti, family=family, used_at=None, revoked_at=None)
+    unused = RefreshToken.objects.filter(jti=jti, family=family, used_at=None)
     return unused.update(used_at=timezone.now()) == 1
-
-
-def _revoke(family: uuid.UUID) -> int:
-    return RefreshToken.objects.filter(family=family, revoked_at=None).update(revoked_at=timezone.now())

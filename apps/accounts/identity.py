@@ -2,13 +2,17 @@
 
 import time
 import uuid
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Exists, Q
+from django.utils import timezone
 
 from apps.accounts import tokens
-from apps.accounts.models import RefreshToken, User
+from apps.accounts.models import SignIn, User
 from apps.accounts.tokens import Claims, Kind, unauthenticated
+from apps.feed import push
 
 KEEP_SECONDS = 3.0
 """How long another process may go on believing a token that was revoked here."""
@@ -40,7 +44,7 @@ def of(claims: Claims) -> User:
 
 
 def living(user_id: int, family: uuid.UUID | None = None) -> User:
-    """This account as a fresh object; PermanentError (401) when it is closed, or the family of tokens was revoked."""
+    """This account as a fresh object; PermanentError (401) when it is closed, or the sign-in `family` has ended."""
     key = (user_id, family)
     until, values = _known.get(key, (0.0, []))
     if until <= time.monotonic():
@@ -54,7 +58,7 @@ def living(user_id: int, family: uuid.UUID | None = None) -> User:
 def _ask(user_id: int, family: uuid.UUID | None) -> list[Any]:
     alive = Q(pk=user_id, is_active=True)
     if family:
-        alive &= Q(Exists(RefreshToken.objects.filter(family=family, user=user_id, revoked_at=None)))
+        alive &= Q(Exists(SignIn.objects.filter(pk=family, user=user_id, expires_at__gt=timezone.now())))
     row = User.objects.filter(alive).values_list(*_NAMES).first()
     if row is None:
         raise unauthenticated()
@@ -65,3 +69,9 @@ def forget(user_id: int) -> None:
     """Ask again at the next request of this person; to be called once a change is committed."""
     for key in [key for key in list(_known) if key[0] == user_id]:
         _known.pop(key, None)
+
+
+def ended(user_id: int) -> None:
+    """As `forget`, once sign-ins of this person have ended: their sockets are looked at in every process."""
+    forget(user_id)
+    transaction.on_commit(partial(push.look_again, user_id))

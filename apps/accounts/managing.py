@@ -35,7 +35,7 @@ def change(
             _limit(user, limits, by)
         if is_active is False and user.is_active:
             _switch(user, False, by)
-    identity.forget(user_id)
+    identity.ended(user_id)
     return user
 
 

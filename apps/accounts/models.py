@@ -14,10 +14,11 @@ from django.db.models.functions import Lower
 from apps.accounts.channels.models import Channel, Preference, Sending
 from apps.accounts.oidc.models import Identity
 from apps.accounts.second_factor.models import RecoveryCode, SecondFactor
+from apps.accounts.sign_ins.models import Session, SignIn
 
 __all__ = [
     "ApiKey", "Attempt", "AuditCopy", "AuditEntry", "Channel", "Identity", "Preference", "RecoveryCode", "RefreshToken", "Role",
-    "SecondFactor", "Sending", "TelegramBot", "TelegramCode", "TelegramLink", "User", "UserManager",
+    "SecondFactor", "Sending", "Session", "SignIn", "TelegramBot", "TelegramCode", "TelegramLink", "User", "UserManager",
 ]  # fmt: skip
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{3,32}")
@@ -151,15 +152,14 @@ class User(AbstractBaseUser):
 
 
 class RefreshToken(models.Model):
-    """One issued refresh token. A token is used once; using it again revokes its whole family."""
+    """One issued refresh token. A token is used once; using it again ends its whole family, which is a sign-in."""
 
     jti = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    family = models.UUIDField()
+    family = models.ForeignKey(SignIn, on_delete=models.CASCADE, db_column="family", db_index=False, related_name="+")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "refresh_tokens"

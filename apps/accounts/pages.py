@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login, logout, update_session_auth_hash
+from django.contrib.auth import login, logout
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -28,6 +28,7 @@ from apps.accounts.forms import (
 )
 from apps.accounts.models import User
 from apps.accounts.second_factor.steps import TwoSteps
+from apps.accounts.sign_ins import services as sign_ins
 from sokoul.errors import PermanentError, problem_response
 from sokoul.pages import signed_in
 
@@ -130,7 +131,7 @@ def _profile(request: HttpRequest, form: ServiceForm | None = None) -> HttpRespo
 def _change(request: HttpRequest, form: ChangeForm, done: str) -> HttpResponse:
     if not form.is_valid() or (user := form.save(_person(request))) is None:
         return _profile(request, form)
-    update_session_auth_hash(request, user)  # a new password has ended all other sessions
+    sign_ins.goes_on(request, user)  # a new password has ended all other sessions
     messages.success(request, done)
     return redirect("app:profile")
 
@@ -176,4 +177,4 @@ def ticket(request: HttpRequest) -> HttpResponse:
     """The socket's ticket for a web session, as /auth/ws-ticket gives one for a token."""
     if not isinstance(request.user, User):
         return problem_response(401, "Sign in first.", code="not_authenticated")
-    return JsonResponse(websocket.issue_ticket(request.user, None)._asdict())
+    return JsonResponse(websocket.issue_ticket(request.user, sign_ins.of_session(request.session))._asdict())

@@ -107,5 +107,5 @@ def reset(code: str, password: str) -> User:
         notices.password_changed(user)
         api_keys.end_all(user, user, "password reset")
         audit.record("auth.password_reset", user.username, user)
-    identity.forget(user.pk)
+    identity.ended(user.pk)
     return user

@@ -60,7 +60,7 @@ def check_new(password: str, user: User | None = None) -> None:
 
 def register(email: str, username: str, password: str, *, role: str = Role.USER) -> User:
     """A new account; PermanentError naming the field for a bad or a taken e-mail address, user name or password."""
-    check_new(password)
+    check_new(password, User(email=email, username=username))
     with _valid():
         user = User.objects.prepare(email, username, password, role=role)
         with transaction.atomic():
@@ -120,14 +120,14 @@ def sign_out(user: User) -> None:
     audit.record("auth.logout", user.username, user)
 
 
-def sign_out_everywhere(user: User) -> None:
-    """End every sign-in: tokens and web sessions, this one too."""
+def sign_out_everywhere(user: User, *, by: User | None = None) -> None:
+    """End every sign-in: tokens and web sessions, this one too. `by`: the admin who does it for somebody."""
     with transaction.atomic():
         user = families.locked(user.pk)
         user.token_epoch += 1
         user.save(update_fields=["token_epoch"])
-        audit.record("auth.logout_all", user.username, user)
-    identity.forget(user.pk)
+        audit.record("auth.logout_all", user.username, by or user, user_id=user.pk)
+    identity.ended(user.pk)
 
 
 def prove(user: User, password: str) -> None:
@@ -168,7 +168,7 @@ def change_profile(user: User, changes: dict[str, Any]) -> User:
             api_keys.end_all(user, user, "new password")
         after = {name: getattr(user, name) for name in before}
         audit.record("user.changed", user.username, user, fields=sorted(changes), before=before, after=after)
-    identity.forget(user.pk)
+    identity.ended(user.pk)
     return user
 
 
@@ -189,7 +189,7 @@ def delete(user: User) -> None:
         transaction.on_commit(partial(avatars.remove, owner.avatar))
         owner.delete()
         audit.record("user.deleted", user.username, user)
-    identity.forget(user_id)
+    identity.ended(user_id)
 
 
 def set_role(user: User, role: Role, *, by: User | None) -> User:

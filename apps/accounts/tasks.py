@@ -101,6 +101,13 @@ def copy_audit_trail() -> int:
     return copying.copy()
 
 
+@chore(every=3600.0)
+def sweep_sign_ins() -> int:
+    from apps.accounts.sign_ins import services
+
+    return services.sweep()
+
+
 @chore(every=60.0)
 def anchor_audit_trail() -> int:
     from apps.accounts import anchors

@@ -18,6 +18,7 @@ from apps.accounts.channels import pages as channel_pages
 from apps.accounts.channels import views as channel_views
 from apps.accounts.oidc import urls as oidc
 from apps.accounts.second_factor import urls as second_factor
+from apps.accounts.sign_ins import urls as sign_ins
 
 api: list[URLPattern] = [
     path("auth/register", views.Register.as_view()),
@@ -49,6 +50,7 @@ api: list[URLPattern] = [
     path("user/channels/<int:channel_id>/confirm", channel_views.Confirmation.as_view()),
     path("user/preferences", channel_views.Preferences.as_view()),
     *second_factor.api,
+    *sign_ins.api,
 ]
 pages: list[URLPattern] = [
     path("login", html.SignIn.as_view(), name="login"),
@@ -74,5 +76,6 @@ pages: list[URLPattern] = [
     path("profile/telegram/<slug:verb>", telegram_pages.act, name="telegram-act"),
     path("ticket", html.ticket, name="ticket"),
     *second_factor.pages,
+    *sign_ins.pages,
     *oidc.pages,
 ]

@@ -10,7 +10,8 @@ from django.core.cache import cache
 
 from apps.accounts import identity, tokens
 from apps.accounts.api_keys import Use
-from apps.accounts.models import RefreshToken, User
+from apps.accounts.models import User
+from apps.accounts.sign_ins import services as sign_ins
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
 from apps.feed.hub import SignIn
 from sokoul import moments
@@ -32,11 +33,12 @@ class Ticket(NamedTuple):
     expires_at: datetime
 
 
-def issue_ticket(user: User, by: Claims | Use | None) -> Ticket:
-    """`by`: the access token or API key that asks, whose end is also the socket's; at most an hour. None for a web session."""
+def issue_ticket(user: User, by: Claims | Use | uuid.UUID | None) -> Ticket:
+    """`by`: the access token or API key that asks, whose end is also the socket's, at most an hour; of a web session its sign-in."""
     now = int(time.time())
-    until = int(min(by.expires_at if by else float("inf"), now + LIFETIMES[Kind.ACCESS]))
-    family = by.family if isinstance(by, Claims) else None
+    end = by.expires_at if isinstance(by, Claims | Use) else float("inf")
+    until = int(min(end, now + LIFETIMES[Kind.ACCESS]))
+    family = by.family if isinstance(by, Claims) else by if isinstance(by, uuid.UUID) else None
     text = tokens.encode(Kind.TICKET, user.pk, user.token_epoch, family, until=until)
     return Ticket(text, moments.of_unix(now + LIFETIMES[Kind.TICKET]))
 
@@ -73,6 +75,5 @@ def living(opened: set[SignIn]) -> set[SignIn]:
     active = User.objects.filter(pk__in={user_id for user_id, _, _ in opened}, is_active=True)
     people = set(active.values_list("pk", "token_epoch"))
     families = {family for _, _, family in opened if family}
-    revoked = RefreshToken.objects.filter(family__in=families, revoked_at__isnull=False)
-    ended = set(revoked.values_list("family", flat=True))
-    return {one for one in opened if one[:2] in people and one[2] not in ended}
+    going_on = {None, *sign_ins.living(families)}
+    return {one for one in opened if one[:2] in people and one[2] in going_on}

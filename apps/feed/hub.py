@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from apps.feed import replay
 from apps.feed.presence import Presence, client
-from apps.feed.push import CHANNEL
+from apps.feed.push import CHANNEL, LOOK_AGAIN
 from sokoul import logs
 
 log = logs.logger(__name__)
@@ -100,6 +100,9 @@ class Hub:
         """In the order in which they came: the next hint waits until this one is told."""
         hint = orjson.loads(data)
         message, user_id, after = hint["message"], hint["user_id"], hint.get("after")
+        if message["type"] == LOOK_AGAIN:
+            await self._shut(list(self._sockets.get(user_id, ())))
+            return
         event_id = int(message.get("id", 0))
         text = replay.text_of(message)
         if user_id is None:
@@ -139,7 +142,10 @@ class Hub:
     async def _refresh(self) -> None:
         await asyncio.sleep(REFRESH)
         await self.presence.refresh()
-        sockets = [socket for those in self._sockets.values() for socket in those]
+        await self._shut([socket for those in self._sockets.values() for socket in those])
+
+    async def _shut(self, sockets: list[Socket]) -> None:
+        """Those of them whose people may not have them open any more."""
         opened = {socket.sign_in for socket in sockets}
         try:
             living = await in_thread(self._living, opened)

@@ -23,6 +23,7 @@ from sokoul.env import ENV
 
 log = logs.logger(__name__)
 CHANNEL = "feed"
+LOOK_AGAIN = "look_again"  # a hint that is for the hubs themselves, and told to nobody
 SILENCE = (
     1.0  # seconds without hints after one that Redis did not take: whoever has much to tell does not wait each time
 )
@@ -107,6 +108,11 @@ def notify(user_id: int, code: str, text: str | Callable[[], str], **about: Any)
 def progress(user_id: int, data: dict[str, Any]) -> None:
     """Tell one person's sockets something that the next message supersedes; nothing is kept."""
     _hint(user_id, {"type": "download.progress", "data": data})
+
+
+def look_again(user_id: int) -> None:
+    """Have every process look now whether this person's sockets may stay open, which each does by itself every few seconds."""
+    _hint(user_id, {"type": LOOK_AGAIN})
 
 
 def _hint(user_id: int | None, message: dict[str, Any], after: int | None = None) -> None:

@@ -40,7 +40,7 @@ class Installation:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold this installation; raises AlreadyRunningError. The kernel lets go of it when the process ends, however."""
-        self.run.mkdir(parents=True, exist_ok=True)
+        self._make_folders()
         with (self.run / "lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,6 +51,17 @@ class Installation:
             file.write(f"{os.getpid()} {started_at(os.getpid())}\n")
             file.flush()
             yield
+
+    def _make_folders(self) -> None:
+        """Others on this machine may pass through DATA_DIR, since players read `library` and `downloads` in it, and list nothing.
+
+        One that was there before stays as its owner made it. `run` has our ports and passwords.
+        """
+        if not self.data_dir.exists():
+            self.data_dir.mkdir(parents=True)
+            self.data_dir.chmod(0o711)
+        self.run.mkdir(exist_ok=True)
+        self.run.chmod(0o700)
 
     def is_locked(self) -> bool:
         try:

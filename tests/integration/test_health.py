@@ -112,6 +112,19 @@ def test_probes_and_scrapes_from_within_speak_plain_http_where_people_must_not(v
     client = Client()
     for path in (*ROUTES, "/metrics", "/api/v1/metrics"):
         assert client.get(path).status_code == 200, path
-    for path in ("/app/login", "/healthy", "/metrics/x", "/x/health"):
+    for path in ("/", "/app/login", "/dashboard/", "/docs", "/static/logo.svg"):
         answer = client.get(path)
         assert (answer.status_code, answer["Location"]) == (301, f"https://testserver{path}")
+    for path in ("/healthy", "/metrics/x", "/x/health"):
+        assert client.get(path).status_code == 403
+
+
+@override_settings(SECURE_SSL_REDIRECT=True)
+def test_a_program_is_not_led_to_https_but_told(db: None) -> None:
+    """Led on, it would go on sending its token in the clear with every call."""
+    for path in ("/user/profile", "/api/v1/auth/login", "/schema", "/apple"):
+        for answer in (Client().get(path), Client().post(path)):
+            assert (answer.status_code, answer.json()["type"]) == (403, "about:blank#https"), path
+            assert "Location" not in answer
+            assert answer["Content-Security-Policy"]
+    assert Client().get("/user/profile", secure=True).status_code == 401

@@ -11,14 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from websockets.exceptions import InvalidStatus
 
 from apps.accounts import api_keys, limiting
 from apps.accounts.authentication import person_of
-from apps.accounts.models import User
+from apps.accounts.models import Session, User
 from sokoul import throttling
 from sokoul.env import ENV, Environment
 from sokoul.throttling import IP, Claim, Policy

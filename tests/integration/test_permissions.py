@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from django.utils import timezone
 from websockets.exceptions import InvalidStatus
 
 from apps.accounts import api_keys, audit, families, identity
-from apps.accounts.models import Channel, TelegramBot, TelegramLink, User
+from apps.accounts.models import Channel, SignIn, TelegramBot, TelegramLink, User
 from apps.bot import talking
 from apps.bot.handlers import registry
 from apps.bot.incoming import Incoming
@@ -122,10 +123,18 @@ def things(alice: User, bob: User) -> dict[str, Any]:
     push.notify(alice.pk, "download_completed", f"{MARK} film is in your library.")
     audit.record("download.started", MARK, alice)
     key = api_keys.create(alice, MARK).row
+    sign_ins = {
+        name: SignIn.objects.create(
+            user=user, kind="api", epoch=0, began_at=timezone.now(), seen_at=timezone.now(), agent=MARK if user is alice else "",
+            expires_at=timezone.now() + timedelta(days=1), ends_at=timezone.now() + timedelta(days=1),
+        ).pk
+        for name, user in (("sign_in_id", alice), ("bobs_sign_in", bob))
+    }  # fmt: skip
     TelegramBot.objects.create(bot_id=1, username="sokoul_bot")
     indexer = Indexer.objects.create(name="Quay", kind="torznab")
     return {
         **{name: wish.pk for name, wish in wishes.items()},
+        **sign_ins,
         "user_id": bob.pk, "media_id": film.pk, "hers": hers.pk, "torrent": release.pk, "job_id": job.pk, "channel_id": hook.pk,
         "mail": mail.pk, "index": 0, "sequence": 999_999, "request_id": "click-1", "slug": film.slug, "size": "w342",
         "file": "none.jpg", "content_type_id": 1, "app_label": "accounts", "url": "nothing", "accounts/user": bob.pk,
@@ -220,7 +229,7 @@ class Doors:
         return answer
 
     def _note(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if WRITING.match(sql) and "django_session" not in sql:
+        if WRITING.match(sql) and "web_sessions" not in sql:
             self.wrote.append(sql[:80])
         return execute(sql, params, many, context)
 

@@ -1,6 +1,7 @@
 """No code that runs what somebody typed: no shell, no eval, no objects out of bytes (plan 5.2)."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ CALLS = {
     "asyncio.create_subprocess_shell", "eval", "exec", "compile", "pickle.loads", "pickle.load", "marshal.loads", "yaml.load",
     "shelve.open", "mark_safe",
 }  # fmt: skip
+# In a script: what makes markup or code of a text, merges objects, or writes to a property that something else has named.
+IN_SCRIPTS = re.compile(
+    r"__proto__|\bObject\.assign\(|\bsetPrototypeOf\b|\.(?:inner|outer)HTML\b|insertAdjacentHTML|document\.write|\beval\(|"
+    r"\bnew Function\b|\b\w+\[[^\]'\"]+\]\s*=(?!=)"
+)
 STARTS = {"run", "Popen", "call", "check_call", "check_output", "create_subprocess_exec"}
 
 
@@ -62,3 +68,16 @@ def test_code_that_does_is_found(code: str) -> None:
 )
 def test_what_is_harmless_is_no_find(code: str) -> None:
     assert dangers(code) == []
+
+
+def test_no_script_of_ours_merges_objects_or_makes_markup() -> None:
+    """What a server or a page says never becomes a prototype's property, or an element."""
+    bad = ("all[message.type] = 1", "Object.assign(a, b)", "x.innerHTML = text", "a.__proto__", "row[name]=2")
+    assert all(IN_SCRIPTS.search(line) for line in bad)
+    assert not any(
+        IN_SCRIPTS.search(line) for line in ("if (a[i] === b) {", "const all = [1, 2];", "a.textContent = b[c];")
+    )
+    files = [*(ROOT / "static" / "js").glob("*.js")]
+    found = {file.name: IN_SCRIPTS.findall(text) for file in files if IN_SCRIPTS.search(text := file.read_text())}
+    assert found == {}
+    assert len(files) >= 7

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from django.conf import settings
 
+from apps.accounts.sign_ins.models import Kind as SignInKind
+from apps.accounts.sign_ins.services import IDLE
 from apps.accounts.tokens import LIFETIMES, Kind
+from sokoul.env import ENV
 from tests.unit.test_test_plan import TARGET, TEST, functions_of
 
 ROOT = Path(__file__).parents[2]
@@ -69,11 +72,13 @@ def test_how_long_a_sign_in_lasts_is_written_down_as_it_is() -> None:
     }
     assert written == {
         "session of the pages": settings.SESSION_COOKIE_AGE,
+        "family of refresh tokens": ENV.refresh_days * 86_400,
         "access token": LIFETIMES[Kind.ACCESS],
         "refresh token": LIFETIMES[Kind.REFRESH],
         "ticket for a socket": LIFETIMES[Kind.TICKET],
         "code of a password reset": settings.PASSWORD_RESET_TIMEOUT,
     }
+    assert f"{IDLE[SignInKind.PAGES].days} days without use" in page
     assert not settings.SESSION_SAVE_EVERY_REQUEST
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -69,6 +70,43 @@ def test_a_reused_process_number_is_not_taken_for_the_holder(tmp_path: Path) -> 
     (tmp_path / "run" / "lock").write_text(f"{os.getpid()} 1\n")
     assert started_at(os.getpid()) != "1"
     assert installation.holder() is None
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_others_pass_through_a_new_data_dir_and_look_into_nothing(tmp_path: Path) -> None:
+    """Whatever the umask is: a player reads the library below it, and nobody the names of what else there is."""
+    data_dir = tmp_path / "deep" / "data"
+    before = os.umask(0)
+    try:
+        with Installation(data_dir).lock():
+            pass
+    finally:
+        os.umask(before)
+    assert mode(data_dir) == 0o711
+    assert mode(data_dir / "run") == 0o700
+
+
+def test_a_data_dir_that_is_there_stays_as_its_owner_made_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    with Installation(tmp_path).lock():
+        pass
+    assert mode(tmp_path) == 0o750
+    assert mode(tmp_path / "run") == 0o700
+
+
+def test_logs_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Mail that `console:` prints is in them."""
+    before = os.umask(0)
+    try:
+        log = LogFile(tmp_path / "logs" / "bot.log")
+        log.write(b"a mail with a code")
+        log.close()
+    finally:
+        os.umask(before)
+    assert (mode(tmp_path / "logs"), mode(tmp_path / "logs" / "bot.log")) == (0o700, 0o600)
 
 
 def test_a_log_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

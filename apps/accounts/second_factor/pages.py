@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.models import User
 from apps.accounts.second_factor import codes, services
+from apps.accounts.sign_ins import services as sign_ins
 from sokoul.errors import PermanentError
 from sokoul.pages import signed_in
 
@@ -64,7 +64,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
         begun = services.begun(user)
         return _shown(request, fault=_text(error), begun=begun, picture=codes.picture(begun.uri) if begun else "")
     user.refresh_from_db()
-    update_session_auth_hash(request, user)  # every other sign-in has ended
+    sign_ins.goes_on(request, user)  # every other sign-in has ended
     return _shown(request, recovery_codes=fresh)
 
 

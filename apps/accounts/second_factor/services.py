@@ -77,7 +77,7 @@ def confirm(user: User, code: str) -> list[str]:
         _end_sign_ins(owner)
         _tell(owner, lambda: _("Your second factor is on: signing in takes a code of your authenticator app now."))
         audit.record("second_factor.enabled", owner.username, owner)
-    identity.forget(user.pk)
+    identity.ended(user.pk)
     return fresh
 
 
@@ -123,7 +123,7 @@ def remove(user_id: int, *, by: User | None) -> User:
         _end_sign_ins(owner)
         _tell(owner, lambda: _("An admin removed your second factor. Set it up again on your profile page."))
         audit.record("second_factor.removed", owner.username, by, user_id=owner.pk)
-    identity.forget(user_id)
+    identity.ended(user_id)
     return owner
 
 
