@@ -130,7 +130,9 @@ def test_it_is_seen_first_and_then_done_once(
     assert LibraryFile.objects.get().user == alice
     assert "Les importer" not in dashboard.get(begun["Location"]).content.decode()
     told = AuditEntry.objects.filter(action__startswith="library.").order_by("id")
-    assert [entry.details.get("dry_run") for entry in told] == [True, False, None], "pressed twice, it is asked for once"
+    assert [entry.details.get("dry_run") for entry in told] == [True, False, None], (
+        "pressed twice, it is asked for once"
+    )
     assert (told[0].action, told[0].target) == ("library.import_asked", "alice")
     assert {entry.actor for entry in told} == {"admin"}
     assert told[0].details == {"folder": str(shelf / "films"), "dry_run": True}
