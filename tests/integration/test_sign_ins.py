@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -233,6 +234,33 @@ def test_a_new_password_leaves_the_page_s_own_alone(alice: User) -> None:
     alice.refresh_from_db()
     assert is_in(here)
     assert [row.pk for row in sign_ins.of_user(alice)] == [session_of(here).sign_in_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_ends_while_its_page_changes_the_password_is_told_so(alice: User) -> None:
+    """Django looks for a free key until a session can be written, which never comes where its sign-in is gone."""
+    here = browser_of(alice)
+    tries: list[str] = []
+    sign_in = own(alice).pk
+
+    def end() -> None:
+        sign_ins.remove(sign_in)
+        connection.close()
+
+    def execute(run: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith('INSERT INTO "web_sessions"'):
+            tries.append(sql)
+            assert len(tries) < 4, "for ever"
+            with ThreadPoolExecutor(1) as elsewhere:
+                elsewhere.submit(end).result()
+        return run(sql, *rest)
+
+    asked = {"password-current_password": PASSWORD, "password-password": NEW, "password-repeated": NEW}
+    with connection.execute_wrapper(execute):
+        answer = here.post("/app/profile/password", asked)
+    assert (answer.status_code, len(tries)) == (400, 1)
+    assert not is_in(here)
+    assert User.objects.get(pk=alice.pk).check_password(NEW)
 
 
 def test_signing_out_everywhere_empties_the_list(alice: User, admin: User) -> None:
