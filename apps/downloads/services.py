@@ -109,12 +109,12 @@ def start(
     try:
         with transaction.atomic():
             user = hold(user_id)
-            if profile_id is not None:
-                profiles.hold(profile_id)
             if replaces is None:
                 download.copy = _copy(download)
             else:
                 _inherit(download, _replaceable(download, replaces))
+            if download.profile_id is not None:
+                profiles.hold(download.profile_id)
             if error := existing(download, replaces):
                 raise error
             quotas.take(user, torrent.size if torrent else 0)

@@ -278,8 +278,11 @@ def use_for_title(media_id: int, profile_id: int | None, by: User) -> None:
 
 
 def hold(profile_id: int) -> QualityProfile:
-    """The profile, which nobody deletes until this transaction ends: whoever writes its number somewhere holds it, after the person
-    and before anything else. PermanentError (404) where it is gone."""
+    """The profile, which nobody deletes until this transaction ends. PermanentError (404) where it is gone.
+
+    Whoever writes its number somewhere holds it, after the person and before anything else. Else PostgreSQL would look for it on
+    commit only: too late to say that it is gone, and in a deadlock with its deletion, which waits for the audit trail's lock.
+    """
     return _found(QualityProfile.objects.select_for_update(no_key=True), profile_id)
 
 
