@@ -11,9 +11,11 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
-from sokoul.errors import problem_response
+from sokoul.errors import PermanentError, problem_response
+from sokoul.server.asgi_types import Scope
 
 PROBES = re.compile(r"/(api/v1/)?(health(/\w+)?|metrics)")  # these and scrapers speak plain HTTP, from within
+IN_THE_CLEAR = "Call this by https: what you sent came in the clear, a token too."
 HEADER = "Content-Security-Policy"
 ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",  # no page elsewhere shows our pictures or films to whoever is signed in
@@ -77,8 +79,16 @@ def _in_the_clear(request: HttpRequest) -> bool:
 
 def _answer(request: HttpRequest, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
     if _in_the_clear(request):
-        return problem_response(403, "Call this by https: what you sent came in the clear, a token too.", code="https")
+        return problem_response(403, IN_THE_CLEAR, code="https")
     return get_response(request)
+
+
+def refuse_in_the_clear(scope: Scope, proto: str) -> None:
+    """The same for what does not pass through Django, streams and sockets: PermanentError (403). `proto`: X-Forwarded-Proto."""
+    if not settings.SECURE_SSL_REDIRECT or scope.get("scheme") in ("https", "wss"):
+        return
+    if settings.SECURE_PROXY_SSL_HEADER is None or proto.partition(",")[0].strip() != "https":
+        raise PermanentError(IN_THE_CLEAR, code="https", status=403)
 
 
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

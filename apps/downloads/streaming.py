@@ -24,7 +24,7 @@ from apps.downloads import library, services
 from apps.downloads.content import files_of
 from apps.downloads.models import LibraryFile
 from apps.jobs import broker
-from sokoul import client_ip, logs, request_id
+from sokoul import client_ip, logs, request_id, security
 from sokoul.env import ENV
 from sokoul.errors import PROBLEM_JSON, PermanentError, TransientError, not_found, problem
 from sokoul.server.asgi_types import Message, Receive, Scope, Send
@@ -143,6 +143,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _answer(scope: Scope, headers: dict[str, str], send: Send) -> "Body | None":
     """Send the head; gives what is to follow it."""
+    security.refuse_in_the_clear(scope, headers.get("x-forwarded-proto", ""))
     if scope["method"] not in {"GET", "HEAD"}:
         raise PermanentError("A stream can only be read.", code="method", status=405)
     found = _PATH.fullmatch(scope["path"])

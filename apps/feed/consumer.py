@@ -16,7 +16,7 @@ from django.http.request import split_domain_port, validate_host
 
 from apps.feed import replay, snapshot
 from apps.feed.hub import Living, SignIn, hub, in_thread
-from sokoul import client_ip, logs, request_id, throttling
+from sokoul import client_ip, logs, request_id, security, throttling
 from sokoul.errors import PROBLEM_JSON, PermanentError, not_found, problem
 
 log = logs.logger(__name__)
@@ -81,11 +81,12 @@ class FeedConsumer(AsyncWebsocketConsumer):
         self._begin(first)
 
     async def _admit(self, query: dict[str, str]) -> Identity:
-        """Raises PermanentError with the HTTP status: 401 nobody, 403 a foreign page, 404 elsewhere, 429 too many sockets or
+        """Raises PermanentError with the HTTP status: 401 nobody, 403 a foreign page or plain http, 404 elsewhere, 429 too many sockets or
         too often."""
         address = self._address()
         if not client_ip.is_trusted(address):
             await in_thread(throttling.count, address)
+        security.refuse_in_the_clear(dict(self.scope), self._header(b"x-forwarded-proto") or "")
         if self.scope["path"] not in PATHS:
             raise not_found("A feed at this address")
         if not _own_origin(self._header(b"origin"), self._header(b"host") or ""):

@@ -13,7 +13,8 @@ from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.accounts import families, identity, services, tokens
-from apps.accounts.models import AuditEntry, RefreshToken, User
+from apps.accounts.models import AuditEntry, RefreshToken, SignIn, User
+from apps.accounts.sign_ins import services as sign_ins
 from apps.accounts.tokens import Kind
 from sokoul.errors import PermanentError
 from tests.cast import Api
@@ -351,6 +352,7 @@ def test_what_ends_a_sign_in_ends_it_at_once_in_this_process(
     """However long other processes may go on believing it."""
     endings: list[Callable[[families.Pair], object]] = [
         lambda pair: families.end(pair.refresh),
+        lambda pair: sign_ins.end(alice.pk, SignIn.objects.get(user=alice).pk, by=alice),
         lambda pair: [api(None).post("/auth/refresh", {"refresh": pair.refresh}) for _ in "twice"],
         lambda pair: services.change_profile(alice, {"password": "a new one", "current_password": PASSWORD}),
         lambda pair: services.delete(alice),

@@ -11,11 +11,12 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from websockets.exceptions import InvalidStatus
 
 from apps.accounts.models import User
 from tests.cast import Api
 from tests.factories import PASSWORD
-from tests.web import Web
+from tests.web import Web, token_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # Whatever an address wants to know; there need not be such a row.
@@ -123,6 +124,20 @@ def test_over_https_cookies_are_the_host_s_own_and_browsers_stay_with_it(
         **within, "Cookie": cookie, "Referer": "https://evil.example/"
     })  # fmt: skip
     assert foreign.status_code == 403
+    _streams_and_sockets_take_no_token_in_the_clear(web, alice, within)
+
+
+def _streams_and_sockets_take_no_token_in_the_clear(web: Web, alice: User, within: dict[str, str]) -> None:
+    """They do not pass through Django, which refuses everything else (`test_a_program_is_not_led_to_https_but_told`)."""
+    plain = {**within, "X-Forwarded-Proto": "http"}
+    stream = "/downloads/1/files/0/stream"
+    answers = [web.get(stream, alice, headers=headers) for headers in (plain, within)]
+    assert [answer.status_code for answer in answers] == [403, 404]
+    assert answers[0].json()["type"] == "about:blank#https"
+    with pytest.raises(InvalidStatus) as refused:
+        web.ws(f"?token={token_of(alice)}", additional_headers={"X-Forwarded-Proto": "http"})
+    assert refused.value.response.status_code == 403
+    web.ws(f"?token={token_of(alice)}", additional_headers={"X-Forwarded-Proto": "https"}).close()
 
 
 def token(page: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -219,8 +220,12 @@ def test_signing_out_leaves_nothing_in_the_list(alice: User) -> None:
 
 def test_signing_in_again_in_one_browser_takes_the_old_one_s_place(alice: User, bob: User) -> None:
     client = Client()
+    keys = set()
     for user in (alice, alice, bob):
         client.force_login(user)
+        keys.add(session_of(client).pk)
+    assert len(keys) == 3, "each time another cookie"
+    assert Session.objects.count() == 1
     assert [row.user for row in SignIn.objects.all()] == [bob]
     assert is_in(client)
 
@@ -233,6 +238,33 @@ def test_a_new_password_leaves_the_page_s_own_alone(alice: User) -> None:
     alice.refresh_from_db()
     assert is_in(here)
     assert [row.pk for row in sign_ins.of_user(alice)] == [session_of(here).sign_in_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_ends_while_its_page_changes_the_password_is_told_so(alice: User) -> None:
+    """Django looks for a free key until a session can be written, which never comes where its sign-in is gone."""
+    here = browser_of(alice)
+    tries: list[str] = []
+    sign_in = own(alice).pk
+
+    def end() -> None:
+        sign_ins.remove(sign_in)
+        connection.close()
+
+    def execute(run: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith('INSERT INTO "web_sessions"'):
+            tries.append(sql)
+            assert len(tries) < 4, "for ever"
+            with ThreadPoolExecutor(1) as elsewhere:
+                elsewhere.submit(end).result()
+        return run(sql, *rest)
+
+    asked = {"password-current_password": PASSWORD, "password-password": NEW, "password-repeated": NEW}
+    with connection.execute_wrapper(execute):
+        answer = here.post("/app/profile/password", asked)
+    assert (answer.status_code, len(tries)) == (400, 1)
+    assert not is_in(here)
+    assert User.objects.get(pk=alice.pk).check_password(NEW)
 
 
 def test_signing_out_everywhere_empties_the_list(alice: User, admin: User) -> None:
@@ -343,3 +375,26 @@ def test_what_has_ended_is_swept_and_nothing_else(alice: User, bob: User) -> Non
     assert refreshed(stays.refresh).status_code == 200
     assert refreshed(gone.refresh).status_code == 401
     assert sign_ins.sweep() == 0
+
+
+def test_what_is_left_of_living_sign_ins_and_of_nobody_is_swept(alice: User) -> None:
+    now, here, pair = timezone.now(), browser_of(alice), families.start(alice)
+    family = tokens.decode(Kind.REFRESH, pair.refresh).family
+    RefreshToken.objects.create(family_id=family, user=alice, expires_at=now - HOUR)  # of an earlier refresh
+    Session.objects.create(session_key="of a stranger", session_data="", expire_date=now - HOUR)
+    Session.objects.create(session_key="of another", session_data="", expire_date=now + HOUR)
+    assert sign_ins.sweep() == 2
+    assert not Session.objects.filter(pk="of a stranger").exists()
+    assert Session.objects.filter(pk="of another").exists()
+    assert is_in(here)
+    assert refreshed(pair.refresh).status_code == 200
+
+
+def test_what_a_new_password_ended_is_swept_a_day_later(alice: User) -> None:
+    """No sooner: its page may be just about to let its own go on."""
+    families.start(alice), families.start(alice)
+    services.sign_out_everywhere(alice)
+    assert sign_ins.sweep() == 0
+    rewound(SignIn.objects.all()[0], DAY + HOUR)
+    assert sign_ins.sweep() > 0
+    assert SignIn.objects.count() == 1

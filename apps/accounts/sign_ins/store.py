@@ -6,8 +6,9 @@ The name of the class is part of what Django signs sessions with: another one wo
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.contrib.sessions.backends.db import SessionStore as InDatabase
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
@@ -38,6 +39,16 @@ class SessionStore(InDatabase):
             return None
         services.seen(row.sign_in)
         return row
+
+    def save(self, must_create: bool = False) -> None:
+        """SessionInterrupted (400) where the sign-in ended while the request ran: Django would take it for a key that is taken
+        already, and look for another one for ever."""
+        try:
+            super().save(must_create)
+        except CreateError:
+            if (sign_in := self.get(KEY)) and not services.living([sign_in]):
+                raise SessionInterrupted("This sign-in ended while the page was made.") from None
+            raise
 
     def flush(self) -> None:
         """What signs a browser out, whoever calls it."""
