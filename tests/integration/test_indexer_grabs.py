@@ -19,7 +19,7 @@ from apps.media.models import Kind as MediaKind
 from sokoul import http
 from sokoul.env import ENV
 from sokoul.errors import TransientError
-from sokoul.said import Said, here
+from sokoul.said import Said, here, texts_of
 from tests.demo import Demo
 from tests.integration.test_indexers_books import configure
 from tests.providers import providers
@@ -114,6 +114,7 @@ def test_nobody_waits_longer_than_an_hour_for_one_that_fails(torrent: Torrent) -
     assert (type(error.value), error.value.retry_after) == (TransientError, None), (
         "a few quick tries, and it has failed"
     )
+    assert "Good est laissé au repos jusqu’à" in texts_of(error.value.message)["fr"]
 
 
 def test_a_release_that_is_gone_is_no_failure_of_its_indexer(providers: Demo, torrent: Torrent) -> None:
