@@ -39,6 +39,7 @@ MAX_REDIRECTS = 3
 BREAKER_FAILURES = 5
 BREAKER_SECONDS = 5.0
 LONGEST_PAUSE = 600.0
+LONGEST_WAIT = 86_400.0  # whoever wants to be left alone for years means that something is wrong
 REDIRECTS = (301, 302, 303, 307, 308)
 TRANSIENT_STATUSES = (408, 425, 429)
 SECRET_HEADERS = ("authorization", "x-api-key", "cookie")
@@ -94,12 +95,13 @@ def is_public(address: Address) -> bool:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from a Retry-After header in either of its forms (RFC 9110, 10.2.3); None for anything else."""
+    """Seconds to wait, LONGEST_WAIT at most, from a Retry-After header in either of its forms (RFC 9110, 10.2.3); None for anything
+    else."""
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])
+        return min(float(text[:9]), LONGEST_WAIT)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        return min(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), LONGEST_WAIT)
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -12,9 +12,9 @@ from django.utils.translation import gettext, gettext_lazy
 from apps.downloads import blocklist, indexers, quotas, rows
 from apps.downloads.checking import check_content, left_out
 from apps.downloads.engine.metainfo import MetaInfo, parse_magnet, parse_torrent
-from apps.downloads.indexers import LeftAloneError, SpentError
+from apps.downloads.indexers import SpentError
 from apps.downloads.models import Download, Phase, Torrent, TorrentState
-from sokoul.errors import PermanentError
+from sokoul.errors import PermanentError, TransientError
 from sokoul.said import Said, said, texts_of
 
 MINUTE = 60.0
@@ -47,7 +47,7 @@ def prepare(download_id: int) -> None:
     queued.send(None)
 
 
-def wait(download_id: int, error: SpentError | LeftAloneError) -> float:
+def wait(download_id: int, error: TransientError) -> float:
     """Say what the download waits for, and until when; gives how many seconds that is."""
     seconds = error.retry_after or MINUTE
     download = Download.objects.select_related("torrent").filter(pk=download_id).first()

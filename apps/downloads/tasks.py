@@ -17,7 +17,7 @@ from apps.downloads.profiles.again import AgainPayload
 from apps.downloads.search import SearchPayload
 from apps.downloads.services import StartPayload
 from apps.jobs.registry import Running, Snooze, chore, failed, handler
-from sokoul.errors import PermanentError
+from sokoul.errors import PermanentError, TransientError
 
 
 @chore(every=3600.0)
@@ -56,6 +56,10 @@ def start_download(payload: StartPayload, job: Running) -> None:
         preparation.prepare(payload.download_id)
     except (SpentError, LeftAloneError) as error:  # nobody was asked, so it is no attempt
         raise Snooze(preparation.wait(payload.download_id, error)) from error
+    except TransientError as error:
+        if (error.retry_after or 0.0) >= preparation.MINUTE:
+            preparation.wait(payload.download_id, error)
+        raise
     except PermanentError as error:
         if not replacement.start_faulty(payload, error):
             raise

@@ -81,7 +81,7 @@ def _attempt(job: Job) -> Outcome:
     except PermanentError as error:
         return Failed(error.message)
     except TransientError as error:
-        return Again(error.message, error.retry_after)
+        return Again(error.message, error.retry_after or None)  # "at once" would be every attempt within a moment
     except Exception as error:
         log.exception("job failed unexpectedly", job_id=str(job.pk), kind=job.kind)
         return Again(_words(error), None)

@@ -328,5 +328,8 @@ def test_retry_after_in_both_forms() -> None:
     assert http.retry_after("120") == 120.0
     assert 50 < (http.retry_after(formatdate(time.time() + 60, usegmt=True)) or 0) <= 60
     assert http.retry_after(formatdate(time.time() - 60, usegmt=True)) == 0.0
+    assert http.retry_after("1000000000") == http.LONGEST_WAIT
+    assert http.retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == http.LONGEST_WAIT
+    assert http.retry_after("-5") is None
     assert http.retry_after("soon") is None
     assert http.retry_after(None) is None

@@ -19,7 +19,7 @@ from apps.media.models import Kind as MediaKind
 from sokoul import http
 from sokoul.env import ENV
 from sokoul.errors import TransientError
-from sokoul.said import Said, here
+from sokoul.said import Said, here, texts_of
 from tests.demo import Demo
 from tests.integration.test_indexers_books import configure
 from tests.providers import providers
@@ -96,6 +96,17 @@ def test_the_time_that_it_names_is_obeyed_and_it_is_not_asked_before(
     assert isinstance(fetch_torrent(torrent), bytes)
 
 
+@pytest.mark.parametrize("code", [429, 503])
+def test_one_that_names_years_is_left_alone_for_a_day_and_not_waited_for(
+    providers: Demo, torrent: Torrent, code: int
+) -> None:
+    providers.misbehave("torznab", "status", path_prefix="download/", code=code, retry_after=10**9)
+    with pytest.raises(TransientError) as error:
+        fetch_torrent(torrent)
+    assert error.value.retry_after is None, "a few quick tries, and it has failed"
+    assert left() == pytest.approx(86_400, abs=20)
+
+
 def test_nobody_waits_longer_than_an_hour_for_one_that_fails(torrent: Torrent) -> None:
     Indexer.objects.update(backoff_until=timezone.now() + timedelta(hours=2))
     with pytest.raises(TransientError) as error:
@@ -103,6 +114,7 @@ def test_nobody_waits_longer_than_an_hour_for_one_that_fails(torrent: Torrent) -
     assert (type(error.value), error.value.retry_after) == (TransientError, None), (
         "a few quick tries, and it has failed"
     )
+    assert "Good est laissé au repos jusqu’à" in texts_of(error.value.message)["fr"]
 
 
 def test_a_release_that_is_gone_is_no_failure_of_its_indexer(providers: Demo, torrent: Torrent) -> None:
@@ -168,7 +180,7 @@ def test_a_download_that_waits_for_an_indexer_that_fails_says_so(
     download = started(alice, torrent)
     with pytest.raises(TransientError):
         prepare(download)
-    assert download.reason == ""
+    assert "Good, which has it, does not answer as it should." in download.reason
     assert prepare(download) == pytest.approx(900, abs=20)
     assert "Good, which has it, does not answer as it should." in download.reason
     Download.objects.filter(pk=download.pk).update(phase=Phase.CANCELLED, status="Failed", reason="Cancelled by you.")

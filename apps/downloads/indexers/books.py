@@ -107,7 +107,7 @@ def _refusal(row: Indexer, source: Source, now: datetime) -> SokoulError | None:
         return KeyRefusedError(joined((_refused(row.name), row.last_error)))
     if row.backoff_until and row.backoff_until > now:
         left = (row.backoff_until - now).total_seconds()
-        return TransientError(joined((_left_alone(row.name, row.backoff_until), row.last_error)), left)
+        return TransientError(joined((left_alone(row.name, row.backoff_until), row.last_error)), left)
     return None
 
 
@@ -120,7 +120,7 @@ def _refused(name: str) -> Said:
     return said(lambda: text % {"name": name})
 
 
-def _left_alone(name: str, until: datetime) -> Said:
+def left_alone(name: str, until: datetime) -> Said:
     return said(lambda: _("%(name)s is left alone until %(time)s UTC.") % {"name": name, "time": f"{until:%H:%M}"})
 
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.downloads.engine.metainfo import MAX_TORRENT_BYTES
-from apps.downloads.indexers import books, grabs, refusals
+from apps.downloads.indexers import books, grabs, pauses, refusals
 from apps.downloads.indexers.offer import KEY_MARK, add_key
 from apps.downloads.models import Torrent
 from sokoul import http
@@ -33,7 +33,7 @@ def fetch_torrent(torrent: Torrent) -> bytes | str:
     """The bytes of the .torrent, or the magnet link that its address redirects to.
 
     Raises TransientError while the indexer is away, SpentError or LeftAloneError (grabs.take) before it is asked, PermanentError
-    when it refuses or sends something else. That it is away is noted in its books.
+    when it refuses or sends something else. That it is away is noted in its books; nobody is told to wait for more than an hour.
     """
     grabs.take(torrent.indexer)
     began = timezone.now()
@@ -41,6 +41,8 @@ def fetch_torrent(torrent: Torrent) -> bytes | str:
         return _fetched(torrent)
     except TransientError as error:
         books.note_failed_grab(torrent.indexer, began, error)
+        if (error.retry_after or 0.0) > pauses.HOUR:
+            raise TransientError(error.message) from error
         raise
 
 

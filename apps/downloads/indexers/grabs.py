@@ -1,5 +1,6 @@
 """That a release is taken from an indexer: counted for it, and within what it allows."""
 
+from datetime import datetime
 from typing import NoReturn
 
 from django.db import transaction
@@ -7,11 +8,11 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from apps.downloads.indexers import limits, pauses
+from apps.downloads.indexers import books, limits, pauses
 from apps.downloads.indexers.refusals import LeftAloneError, SpentError
 from apps.downloads.models import Indexer, IndexerUse
 from sokoul.errors import TransientError
-from sokoul.said import said
+from sokoul.said import joined, said
 
 
 def take(name: str) -> None:
@@ -23,7 +24,7 @@ def take(name: str) -> None:
         if row is None:
             return
         if row.backoff_until and row.backoff_until > now:
-            _refuse(row, (row.backoff_until - now).total_seconds())
+            _refuse(row, row.backoff_until, (row.backoff_until - now).total_seconds())
         room, wait = limits.rooms([row], "grabs", now).get(row.pk, (1, 0.0))
         if not room:
             text = gettext_lazy("As many releases have been fetched from %(name)s as its limits allow.")
@@ -32,8 +33,8 @@ def take(name: str) -> None:
         count(name)
 
 
-def _refuse(row: Indexer, left: float) -> NoReturn:
-    message = f"{row.name} is left alone until {row.backoff_until:%H:%M} UTC. {row.last_error}".strip()
+def _refuse(row: Indexer, until: datetime, left: float) -> NoReturn:
+    message = joined((books.left_alone(row.name, until), row.last_error))
     raise LeftAloneError(message, left) if left <= pauses.HOUR else TransientError(message)
 
 

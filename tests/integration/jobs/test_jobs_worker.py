@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from apps.feed.models import Event
-from apps.jobs import broker, deadletters, services
+from apps.jobs import broker, deadletters, running, services
 from apps.jobs.models import Job, Status
 from apps.jobs.registry import Running, Snooze, failed, handler
 from sokoul import request_id
@@ -36,6 +36,8 @@ def obey(payload: Order, job: Running) -> dict[str, Any]:
         raise TransientError("The indexer does not answer.")
     if deed == "retry-after":
         raise TransientError("Too many requests.", retry_after=0.4)
+    if deed == "at once":
+        raise TransientError("Too many requests.", retry_after=0.0)
     if deed == "much later":
         raise TransientError("Too many requests.", retry_after=3600)
     if deed == "snooze":
@@ -126,6 +128,12 @@ def test_a_provider_that_names_a_time_is_obeyed(worker: StartWorker) -> None:
     assert job.attempts == 2
     assert job.finished_at is not None
     assert (job.finished_at - job.created_at).total_seconds() >= 0.4
+
+
+@pytest.mark.parametrize(("deed", "delay"), [("at once", None), ("much later", 3600)])
+def test_a_time_that_is_over_is_none(deed: str, delay: float | None) -> None:
+    job = Job(worker="scout", kind="test.obey", payload={"deeds": [deed]}, attempts=1)
+    assert running._attempt(job) == running.Again("Too many requests.", delay)
 
 
 def test_a_long_wait_is_spent_in_the_row_and_not_in_the_queue(worker: StartWorker) -> None:
