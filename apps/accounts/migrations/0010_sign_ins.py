@@ -21,11 +21,11 @@ GROUP BY family, user_id, users.token_epoch HAVING max(token.expires_at) > now()
 DELETE FROM refresh_tokens WHERE family NOT IN (SELECT id FROM sign_ins)
 """
 # What was there before has ended meanwhile, or is here as well.
-AS_DJANGO_HAS_THEM = (
-    "DELETE FROM django_session",
-    "INSERT INTO django_session (session_key, session_data, expire_date)"
-    " SELECT session_key, session_data, expire_date FROM web_sessions",
-)
+EMPTY = "DELETE FROM django_session"
+AS_DJANGO_HAS_THEM = """
+INSERT INTO django_session (session_key, session_data, expire_date)
+SELECT session_key, session_data, expire_date FROM web_sessions
+"""
 TWO_WEEKS = timedelta(days=14)
 
 
@@ -49,8 +49,8 @@ def take_sessions(apps, schema_editor):
 
 
 def give_sessions_back(apps, schema_editor):
-    for statement in AS_DJANGO_HAS_THEM:
-        schema_editor.execute(statement)
+    schema_editor.execute(EMPTY)
+    schema_editor.execute(AS_DJANGO_HAS_THEM)
 
 
 class Migration(migrations.Migration):
