@@ -2,6 +2,9 @@
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -22,6 +25,7 @@ _NAMES = [field.attname for field in User._meta.concrete_fields]
 _Key = tuple[int, uuid.UUID | None]
 _known: dict[_Key, tuple[float, list[Any]]] = {}
 _checked: dict[str, tuple[float, Claims]] = {}
+_spared: ContextVar[uuid.UUID | None] = ContextVar("spared", default=None)
 
 
 def bearer(token: str) -> tuple[User, Claims]:
@@ -74,4 +78,15 @@ def forget(user_id: int) -> None:
 def ended(user_id: int) -> None:
     """As `forget`, once sign-ins of this person have ended: their sockets are looked at in every process."""
     forget(user_id)
-    transaction.on_commit(partial(push.look_again, user_id))
+    transaction.on_commit(partial(push.look_again, user_id, but=_spared.get()))
+
+
+@contextmanager
+def sparing(sign_in: uuid.UUID | None) -> Iterator[None]:
+    """What ends sign-ins within leaves the sockets of this one alone for now: the page in which it is done ends with its answer,
+    and would ask for a socket with the key of before until that has come."""
+    token = _spared.set(sign_in)
+    try:
+        yield
+    finally:
+        _spared.reset(token)

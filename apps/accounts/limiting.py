@@ -28,7 +28,7 @@ _SEEN = re.compile(r"/|/(docs|schema|app|dashboard)|/(app|dashboard|static)/.*|(
 # What costs others something (indexers, swarms): less of it than of anything else, by whichever way it is asked for.
 _COSTLY = (
     (SEARCH, re.compile(r"(/api/v1)?/search")),
-    (REPLACE, re.compile(r"((/api/v1)?|/app)/downloads/\d+/replace")),
+    (REPLACE, re.compile(r"((/api/v1)?|/app)/downloads/\d+/(replace|better)")),
 )
 _by_address_alone: set[str] = set()
 

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.accounts import quotas, services, websocket
+from apps.accounts import identity, quotas, services, websocket
 from apps.accounts.forms import (
     ChangeForm,
     EmailForm,
@@ -129,8 +129,9 @@ def _profile(request: HttpRequest, form: ServiceForm | None = None) -> HttpRespo
 
 
 def _change(request: HttpRequest, form: ChangeForm, done: str) -> HttpResponse:
-    if not form.is_valid() or (user := form.save(_person(request))) is None:
-        return _profile(request, form)
+    with identity.sparing(sign_ins.of_session(request.session)):
+        if not form.is_valid() or (user := form.save(_person(request))) is None:
+            return _profile(request, form)
     sign_ins.goes_on(request, user)  # a new password has ended all other sessions
     messages.success(request, done)
     return redirect("app:profile")

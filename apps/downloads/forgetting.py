@@ -5,6 +5,7 @@ once on commit, and once more by a hunter in case the process died before, or on
 """
 
 from datetime import timedelta
+from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,12 +19,14 @@ from sokoul.env import ENV
 
 LATER = timedelta(minutes=1)
 BUSY = 30.0  # seconds
+Mark = tuple[int, int]  # a file's inode and when it was written: a new one may be given the inode of one that went
 
 
 class ForgetPayload(BaseModel):
-    """Job `hunter.forget`: {path below the library: inode} of files that no row named any more. What has come there since stays."""
+    """Job `hunter.forget`: {path below the library: which file it was} of those that no row named any more. What has come there since
+    stays."""
 
-    files: dict[str, int]
+    files: dict[str, Mark]
 
 
 def forget(download_id: int) -> None:
@@ -31,7 +34,7 @@ def forget(download_id: int) -> None:
     mine = LibraryFile.objects.filter(download_id=download_id)
     paths = set(mine.values_list("path", flat=True))
     mine.delete()
-    payload = ForgetPayload(files=_inodes(paths - _named(paths)))
+    payload = ForgetPayload(files=_marks(paths - _named(paths)))
     if payload.files:
         jobs.enqueue("hunter", "forget", payload, run_at=timezone.now() + LATER)
         transaction.on_commit(lambda: _remove(payload.files), robust=True)
@@ -48,19 +51,29 @@ def _named(paths: set[str]) -> set[str]:
     return set(LibraryFile.objects.filter(path__in=paths).values_list("path", flat=True))
 
 
-def _inodes(paths: set[str]) -> dict[str, int]:
+def _marks(paths: set[str]) -> dict[str, Mark]:
     """Of those that are there, and of the subtitles and notes beside them: of no film they are of no use."""
     films = [ENV.library / path for path in sorted(paths)]
-    files = [file for film in films for file in (film, *sidecars.beside(film)) if file.exists()]
-    return {str(file.relative_to(ENV.library)): file.stat().st_ino for file in files}
+    files = [file for film in films for file in (film, *sidecars.beside(film))]
+    marks = {str(file.relative_to(ENV.library)): _mark(file) for file in files}
+    return {path: mark for path, mark in marks.items() if mark}
 
 
-def _remove(files: dict[str, int]) -> int:
+def _mark(file: Path) -> Mark | None:
+    """Of a link its own; None where there is nothing."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _remove(files: dict[str, Mark]) -> int:
     """Gives how many there were."""
     count, named = 0, _named(set(files))
-    for path, inode in files.items():
+    for path, mark in files.items():
         file = ENV.library / path
-        if path not in named and file.exists() and file.stat().st_ino == inode:
+        if path not in named and _mark(file) == mark:
             file.unlink(missing_ok=True)
             count += 1
         placing.prune(file.parent)

@@ -12,7 +12,8 @@ from apps.accounts.models import User
 from apps.downloads import blocklist, faults, forgetting, quotas, rows, search
 from apps.downloads.engine.metainfo import parse_magnet
 from apps.downloads.following.models import Declined, Follow
-from apps.downloads.models import Candidate, Download, Phase, QualityProfile, Torrent
+from apps.downloads.models import Candidate, Download, Phase, Torrent
+from apps.downloads.profiles import services as profiles
 from apps.feed import push
 from apps.jobs import services as jobs
 from apps.media.models import Kind, Media
@@ -97,8 +98,6 @@ def start(
     if media is None:
         raise not_found("This title")
     torrent = _offered(media_id, torrent_id) if torrent_id is not None else None
-    if profile_id is not None and not QualityProfile.objects.filter(pk=profile_id).exists():
-        raise not_found("This quality profile")
     key = (link.info_hash_v1 or link.info_hash_v2 or "") if link else ""
     download = Download(
         user_id=user_id, media=media, torrent=torrent, profile_id=profile_id, season=season, episode=episode,
@@ -114,6 +113,8 @@ def start(
                 download.copy = _copy(download)
             else:
                 _inherit(download, _replaceable(download, replaces))
+            if download.profile_id is not None:
+                profiles.hold(download.profile_id)
             if error := existing(download, replaces):
                 raise error
             quotas.take(user, torrent.size if torrent else 0)

@@ -101,7 +101,8 @@ class Hub:
         hint = orjson.loads(data)
         message, user_id, after = hint["message"], hint["user_id"], hint.get("after")
         if message["type"] == LOOK_AGAIN:
-            await self._shut(list(self._sockets.get(user_id, ())))
+            theirs = self._sockets.get(user_id, ())
+            await self._shut([socket for socket in theirs if str(socket.sign_in[2]) != message["but"]])
             return
         event_id = int(message.get("id", 0))
         text = replay.text_of(message)

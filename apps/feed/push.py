@@ -8,6 +8,7 @@ import functools
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import orjson
 import redis
@@ -110,9 +111,12 @@ def progress(user_id: int, data: dict[str, Any]) -> None:
     _hint(user_id, {"type": "download.progress", "data": data})
 
 
-def look_again(user_id: int) -> None:
-    """Have every process look now whether this person's sockets may stay open, which each does by itself every few seconds."""
-    _hint(user_id, {"type": LOOK_AGAIN})
+def look_again(user_id: int, *, but: UUID | None = None) -> None:
+    """Have every process look now whether this person's sockets may stay open, which each does by itself every few seconds.
+
+    `but`: the sign-in whose sockets are left to that.
+    """
+    _hint(user_id, {"type": LOOK_AGAIN, "but": but})
 
 
 def _hint(user_id: int | None, message: dict[str, Any], after: int | None = None) -> None:

@@ -110,11 +110,10 @@ def test_the_profile_changes_what_one_signs_in_with(
     picture(here, tmp_path, "profile-refused")
     section.get_by_label("Current password").fill(PASSWORD)
     section.get_by_label("New password").fill(NEW)
+    watched.expected.append("401")  # the other page's socket ends, and asks for a ticket
     section.get_by_role("button").click()
     expect(here.get_by_text("Your password is changed.")).to_be_visible()
-    watched.expected.append("401")  # the other page's socket asks for a ticket
-    elsewhere.goto("/app/profile")
-    assert urlsplit(elsewhere.url).path == "/app/login"
+    elsewhere.wait_for_url(lambda url: urlsplit(url).path == "/app/login")
     here.get_by_role("button", name="Sign out everywhere").click()
     expect(here.get_by_text("You are signed out everywhere.")).to_be_visible()
 

@@ -145,7 +145,7 @@ def test_a_better_release_takes_the_place_of_its_own_copy_only(alice: User, larg
     usual = have(alice, media, Phase.DONE, torrent=found[LOW])
     other = have(alice, media, Phase.DONE, torrent=found[GOOD_4K], profile=large, copy=large.pk)
     unmet = cutoff.unmet(alice.pk)
-    assert {(row["download_id"], row["profile"]) for row in unmet} == {(usual.pk, None), (other.pk, "Large")}
+    assert {(row["download_id"], row["profile"]) for row in unmet} == {(usual.pk, "Default"), (other.pk, "Large")}
 
     def look() -> list[tuple[int | None, str]]:
         there = bettering.held_of([media.pk])

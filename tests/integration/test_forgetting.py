@@ -1,5 +1,6 @@
 """Files leave the library with their rows, whatever dies meanwhile."""
 
+import os
 import uuid
 from pathlib import Path
 
@@ -105,12 +106,31 @@ def test_what_somebody_else_has_stays_and_so_does_what_has_come_since(
         patch.setattr(forgetting, "_remove", dies)
         with pytest.raises(KeyboardInterrupt):
             services.cancel(bob.pk, other.pk, files=True)
-    (ENV.library / WORDS).rename(ENV.library / "old")  # its inode must not be given to the new one
+    (ENV.library / WORDS).rename(ENV.library / "old")
     lay(WORDS)
     again = filed(alice, media)
     assert (work(), left()) == ({"removed": 0}, {FILM, WORDS, "old"})
     again.delete()
     assert (work(), left()) == ({"removed": 1}, {WORDS, "old"})
+
+
+def test_a_new_file_that_was_given_the_inode_of_an_old_one_stays_and_so_does_a_link_to_where_it_went(
+    alice: User, media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(FILM, WORDS)
+    download = filed(alice, media)
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, "_remove", dies)
+        with pytest.raises(KeyboardInterrupt):
+            services.cancel(alice.pk, download.pk, files=True)
+    (ENV.library / FILM).rename(ENV.library / "elsewhere")
+    (ENV.library / FILM).symlink_to(ENV.library / "elsewhere")
+    words = ENV.library / WORDS
+    inode, written = words.stat().st_ino, words.stat().st_mtime_ns
+    lay(WORDS)
+    os.utime(words, ns=(written + 1, written + 1))
+    assert words.stat().st_ino == inode, "as a file system gives it to the next file"
+    assert (work(), left()) == ({"removed": 0}, {FILM, WORDS, "elsewhere"})
 
 
 def test_nothing_is_removed_while_something_is_filed_whose_rows_are_still_to_come(

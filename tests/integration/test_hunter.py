@@ -319,9 +319,13 @@ def test_who_lost_the_lease_cannot_write(alice: User) -> None:
     numbers = dict.fromkeys(
         ("progress", "bytes_done", "bytes_total", "rate", "upload_rate", "uploaded", "eta", "peers", "received"), 7
     )
-    claims.write_progress([{"id": download.pk, "fence": first.fence, "reason": "", "moved": True, **numbers}])
+    claims.write_progress(
+        [{"id": download.pk, "fence": first.fence, "reason": "", "reason_texts": {}, "moved": True, **numbers}]
+    )
     assert Download.objects.get(pk=download.pk).bytes_done == 0
-    claims.write_progress([{"id": download.pk, "fence": second.fence, "reason": "", "moved": True, **numbers}])
+    claims.write_progress(
+        [{"id": download.pk, "fence": second.fence, "reason": "", "reason_texts": {}, "moved": True, **numbers}]
+    )
     assert Download.objects.get(pk=download.pk).bytes_done == 7
 
 

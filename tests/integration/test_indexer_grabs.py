@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
+from django.utils.translation import override
 
 from apps.accounts.models import User
 from apps.downloads import offered, tasks
@@ -18,6 +19,7 @@ from apps.media.models import Kind as MediaKind
 from sokoul import http
 from sokoul.env import ENV
 from sokoul.errors import TransientError
+from sokoul.said import Said, here
 from tests.demo import Demo
 from tests.integration.test_indexers_books import configure
 from tests.providers import providers
@@ -142,16 +144,16 @@ def prepare(download: Download) -> float:
 def test_a_download_that_waits_for_a_limit_says_so_once(
     torrent: Torrent, alice: User, language: str, words: str
 ) -> None:
-    User.objects.filter(pk=alice.pk).update(language=language)
     Indexer.objects.update(grabs_day=1)
     used = IndexerUse.objects.create(
         indexer=row(), what="grabs", amount=1, at=(timezone.now() - timedelta(hours=20)).replace(second=10)
     )
     download = started(alice, torrent)
     assert prepare(download) == pytest.approx(4 * 3600, abs=120), "and that costs none of its attempts"
-    assert (download.phase, download.reason) == (
-        Phase.QUEUED, words.format(f"{used.at + timedelta(days=1):%Y-%m-%d %H:%M} UTC"),
-    )  # fmt: skip
+    with override(language):
+        told_then = here(Said(download.reason, download.reason_texts))
+    assert download.phase == Phase.QUEUED
+    assert told_then == words.format(f"{used.at + timedelta(days=1):%Y-%m-%d %H:%M} UTC")
     told = Event.objects.filter(user=alice, type="download.updated", data__reason=download.reason)
     prepare(download)
     assert told.count() == 1

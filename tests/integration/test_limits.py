@@ -154,7 +154,7 @@ def test_searches_of_a_person_are_thirty_got_and_posted_together(client: From, a
     assert client.standings("GET", "/user/profile", token) == {"user": 69, "ip": 969}, "refused ones are in no log"
 
 
-@pytest.mark.parametrize("path", ["/downloads/7/replace", "/api/v1/downloads/7/replace"])
+@pytest.mark.parametrize("path", ["/downloads/7/replace", "/api/v1/downloads/7/replace", "/downloads/7/better"])
 def test_a_person_replaces_ten_releases_a_minute_whichever_download_they_are_of(
     client: From, alice: User, path: str
 ) -> None:

@@ -29,6 +29,7 @@ def test_the_first_look_reads_a_page_and_the_next_ones_as_far_as_that(feed: Demo
     fault(feed, "Good", "endless_pages")
     rss.read()
     assert asked(feed, question="t=search") == 1
+    assert newest.seen()["Good"], "it is noted for the next one"
     rss.read()
     assert asked(feed, question="t=search") == 2, "the newest are those of the last look"
     newest.note([Offer("Old", "Good", "gone", download_url="http://x/y")])

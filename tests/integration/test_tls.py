@@ -60,15 +60,19 @@ def _link(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[int, Path]]:
-    """Port and certificate of a server that answers 204 to whoever believes it; it is asked twice."""
+    """Port and certificate of a server that answers 204 to whoever believes it, however often it is tried."""
     certificate = make_certificate(tmp_path / "it.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        for _ in range(2):
-            plain, _address = listening.accept()
+        while True:
+            try:
+                plain, _address = listening.accept()
+            except OSError:  # the test is over
+                return
+            plain.settimeout(30)
             try:
                 with context.wrap_socket(plain, server_side=True) as link:
                     link.recv(65536)
@@ -79,8 +83,9 @@ def served(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     yield listening.getsockname()[1], certificate
-    thread.join(30)
+    listening.shutdown(socket.SHUT_RDWR)
     listening.close()
+    thread.join(40)
     assert not thread.is_alive()
 
 

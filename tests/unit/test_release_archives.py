@@ -16,6 +16,7 @@ LAMP = Wanted(kind="movie", title="Lamp", year=2019, runtime=100)
     [
         (".rar", "rar"), (".RAR", "rar"), (".part01.rar", "rar"), (".mkv.rar", "rar"), (".r00", "rar"), (".zip", "zip"),
         (".zip.001", "zip"), (".z01", "zip"), (".7z", "7z"), (".7z.002", "7z"), (".tar", "tar"), (".tar.gz", "tar"),
+        (".tar.zst", "tar"), (".tar.gz.001", "tar"), (".tgz", "tar"),
         (".rar.torrent", "rar"), (".rar.par2", "rar"),
     ],
 )  # fmt: skip

@@ -19,4 +19,4 @@ def test_a_question_names_what_its_button_does() -> None:
                 words = re.findall(r"data-yes=\"{% translate ['\"](Yes, \w+.*?)['\"] %}\"", form)
                 assert len(words) == questions, template.name
                 assert ("Yes, take another" in words) == ("Take another release" in form), template.name
-    assert asking == {"_actions.html": 2, "blocklist.html": 1, "_keys.html": 1}
+    assert asking == {"_actions.html": 2, "blocklist.html": 1, "_keys.html": 1, "sign_ins.html": 1}

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.accounts import identity
 from apps.accounts.models import User
 from apps.accounts.second_factor import codes, services
 from apps.accounts.sign_ins import services as sign_ins
@@ -59,7 +60,8 @@ def begin(request: HttpRequest) -> HttpResponse:
 def confirm(request: HttpRequest) -> HttpResponse:
     user = _user(request)
     try:
-        fresh = services.confirm(user, _proof(request)[1])
+        with identity.sparing(sign_ins.of_session(request.session)):
+            fresh = services.confirm(user, _proof(request)[1])
     except PermanentError as error:
         begun = services.begun(user)
         return _shown(request, fault=_text(error), begun=begun, picture=codes.picture(begun.uri) if begun else "")

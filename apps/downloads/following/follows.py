@@ -40,10 +40,10 @@ def follow(
     """
     media = media_services.details(media_id)
     kind = _checked(media["kind"], what, season)
-    chosen = profiles.get(profile_id) if profile_id is not None else None
     with transaction.atomic():
         if quotas.hold(user.pk) is None:
             raise not_found("This user")
+        chosen = profiles.hold(profile_id) if profile_id is not None else None
         mine = Follow.objects.filter(user_id=user.pk)
         same = mine.filter(media_id=media_id, what=kind, season=season, profile=chosen)
         if (known := same.select_related("profile").first()) is not None:

@@ -32,16 +32,6 @@ class Migration(migrations.Migration):
             name='reason_texts',
             field=models.JSONField(db_default={}, default=dict, help_text='`reason` in every language: {"en": …, "fr": …}.'),
         ),
-        migrations.AlterField(
-            model_name='blocked',
-            name='reason',
-            field=models.TextField(blank=True, default='', help_text='The same with its figures.'),
-        ),
-        migrations.AlterField(
-            model_name='download',
-            name='tried',
-            field=models.JSONField(default=list, help_text='[{name, code, reason, texts, at}], the releases given up, oldest first.'),
-        ),
         migrations.AddConstraint(
             model_name='download',
             constraint=models.CheckConstraint(

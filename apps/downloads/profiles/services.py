@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from apps.accounts import audit
@@ -139,10 +139,7 @@ def formats(page: Page, app: str = "") -> dict[str, Any]:
 
 
 def get(profile_id: int) -> QualityProfile:
-    row = QualityProfile.objects.filter(pk=profile_id).first()
-    if row is None:
-        raise not_found("This quality profile")
-    return row
+    return _found(QualityProfile.objects.all(), profile_id)
 
 
 def shown(profile_id: int) -> dict[str, Any]:
@@ -266,8 +263,8 @@ def make_default(profile_id: int | None, by: User) -> None:
 def use_for_title(media_id: int, profile_id: int | None, by: User) -> None:
     """Have a title use this profile; None: the default. Raises PermanentError (404) for either that is not there."""
     title = media_services.get(media_id)
-    chosen = get(profile_id) if profile_id is not None else None
     with transaction.atomic():
+        chosen = hold(profile_id) if profile_id is not None else None
         before = TitleProfile.objects.select_for_update().filter(media=title).select_related("profile").first()
         if (before.profile_id if before else None) == profile_id:
             return
@@ -280,6 +277,15 @@ def use_for_title(media_id: int, profile_id: int | None, by: User) -> None:
         audit.record("profile.title_changed", title.title, by, media_id=media_id, before=old, after=new)
 
 
+def hold(profile_id: int) -> QualityProfile:
+    """The profile, which nobody deletes until this transaction ends. PermanentError (404) where it is gone.
+
+    Whoever writes its number somewhere holds it, after the person and before anything else. Else PostgreSQL would look for it on
+    commit only: too late to say that it is gone, and in a deadlock with its deletion, which waits for the audit trail's lock.
+    """
+    return _found(QualityProfile.objects.select_for_update(no_key=True), profile_id)
+
+
 def of_title(media_id: int) -> int | None:
     """The profile that a title has of its own."""
     return TitleProfile.objects.filter(media_id=media_id).values_list("profile_id", flat=True).first()
@@ -289,7 +295,11 @@ def of_title(media_id: int) -> int | None:
 
 
 def _locked(profile_id: int) -> QualityProfile:
-    row = QualityProfile.objects.select_for_update().filter(pk=profile_id).first()
+    return _found(QualityProfile.objects.select_for_update(), profile_id)
+
+
+def _found(rows: QuerySet[QualityProfile], profile_id: int) -> QualityProfile:
+    row = rows.filter(pk=profile_id).first()
     if row is None:
         raise not_found("This quality profile")
     return row

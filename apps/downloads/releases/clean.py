@@ -17,10 +17,10 @@ _EXTENSION = re.compile(
 )
 # An archive, or one volume of a set. A number alone is an episode's.
 _ARCHIVE = re.compile(
-    r"(?:\.part\d{1,3})?\.(?:(?P<kind>rar|zip|7z|(?-i:tar))(?:\.(?:\d{3}|gz|bz2|xz))?|(?P<volume>(?-i:[rz]))\d\d)$",
+    r"(?:\.part\d{1,3})?\.(?:(?P<kind>rar|zip|7z|(?-i:tar|tgz))(?:\.(?:gz|bz2|xz|zst))?(?:\.\d{3})?|(?P<volume>(?-i:[rz]))\d\d)$",
     re.IGNORECASE,
 )
-_VOLUMES = {"r": "rar", "z": "zip"}
+_SHORT = {"r": "rar", "z": "zip", "tgz": "tar"}
 _WRAPPERS = frozenset({None, "torrent", "nzb", "par2"})  # they say nothing of what is in them
 _TLD = (
     r"(?:com|org|net|info|biz|tv|to|me|cc|ws|re|se|si|pl|pt|ru|in|tc|lt|ag|mx|am|io|eu|fr|de|nl|it|es|cz|hu|wf|vip|site"
@@ -64,7 +64,8 @@ def clean(name: str) -> tuple[str, str | None]:
 
 def _kind(found: re.Match[str]) -> str:
     if found.re is _ARCHIVE:
-        return _VOLUMES[found["volume"]] if found["volume"] else found["kind"].lower()
+        kind = found["volume"] or found["kind"].lower()
+        return _SHORT.get(kind, kind)
     return found[1].lower()
 
 

@@ -102,6 +102,7 @@ def test_a_permanent_error_fails_at_once_and_tells_the_user(worker: StartWorker,
     assert told["notification"] == {
         "code": "job_failed",
         "text": "There is no such film.",
+        "texts": {"fr": "There is no such film."},
         "job_id": str(job.pk),
     }
     wait_for(lambda: broker.call(broker.extent("JOBS")).messages == 0)
