@@ -51,6 +51,7 @@ def authenticate(token: str | None, ticket: str | None) -> Identity:
         claims = tokens.decode(Kind.TICKET, ticket)
     else:
         raise unauthenticated("Sign in first: send ?token= or ?ticket=.")
+    identity.forget(claims.user_id)  # what would be believed for a moment longer opens nothing that stays
     user = identity.of(claims)
     if not token and not _use(claims.jti):
         raise unauthenticated("This ticket was used before. Ask for a new one at /auth/ws-ticket.")

@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import redis
+from django.apps import apps
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.accounts import families, identity, services, tokens, websocket
+from apps.accounts import api_keys, families, identity, services, tokens, websocket
 from apps.accounts.models import AuditEntry, RefreshToken, Session, SignIn, User
 from apps.accounts.sign_ins import services as sign_ins
 from apps.accounts.tokens import Kind
@@ -211,6 +214,17 @@ def test_whoever_is_no_admin_any_more_ends_nothing(api: Clients, alice: User, ad
     assert SignIn.objects.filter(pk=hers).exists()
 
 
+def test_an_api_key_ends_no_sign_in(api: Clients, alice: User, admin: User) -> None:
+    """Whoever finds one does not shut out its owner."""
+    browser_of(alice)
+    for user, path in ((alice, "/user/sign-ins"), (admin, f"/admin/users/{alice.pk}/sign-ins")):
+        key = api_keys.create(user, "found").text
+        headers = {"X-API-Key": key}
+        assert api(None).get(path, headers=headers).status_code == 200
+        assert api(None).delete(f"{path}/{own(alice).pk}", headers=headers).status_code == 403
+    assert own(alice)
+
+
 def test_signing_out_leaves_nothing_in_the_list(alice: User) -> None:
     here, pair = browser_of(alice), families.start(alice)
     here.post("/app/logout")
@@ -322,6 +336,21 @@ def _data(listener: Any) -> list[bytes]:
     return [message["data"]] if message and message["type"] == "message" else []
 
 
+def test_nobody_opens_a_socket_by_a_sign_in_that_has_just_ended_in_another_process(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call is believed for a moment longer; a socket would stay."""
+    monkeypatch.setattr(identity, "KEEP_SECONDS", 3600.0)
+    pair = families.start(alice)
+    ticket = websocket.issue_ticket(alice, tokens.decode(Kind.ACCESS, pair.access)).ticket
+    assert answered(pair.access) == 200
+    SignIn.objects.all().delete()
+    assert answered(pair.access) == 200, "believed"
+    for shown in ((pair.access, None), (None, ticket)):
+        with pytest.raises(PermanentError):
+            websocket.authenticate(*shown)
+
+
 # The end that no use moves
 
 
@@ -398,3 +427,34 @@ def test_what_a_new_password_ended_is_swept_a_day_later(alice: User) -> None:
     rewound(SignIn.objects.all()[0], DAY + HOUR)
     assert sign_ins.sweep() > 0
     assert SignIn.objects.count() == 1
+
+
+# From before there were rows
+
+
+def test_browsers_that_were_signed_in_before_the_upgrade_stay_so(alice: User) -> None:
+    migration = import_module("apps.accounts.migrations.0010_sign_ins")
+    client, stranger, late = Client(), SessionStore(), SessionStore()
+    client.force_login(alice)
+    before = SessionStore()
+    before.update({name: value for name, value in client.session.items() if name != sign_ins.KEY})
+    late.update(before)
+    late.set_expiry(timezone.now() - HOUR)
+    for session in (before, stranger, late):
+        session.create()
+    SignIn.objects.all().delete()
+    migration.take_sessions(apps, None)
+    client.cookies[settings.SESSION_COOKIE_NAME] = before.session_key
+    assert is_in(client)
+    row = own(alice)
+    assert (row.kind, session_of(client).sign_in, Session.objects.count()) == ("pages", row, 1)
+    assert row.expires_at <= row.ends_at < timezone.now() + DAY * 31
+
+
+def test_going_back_before_the_upgrade_brings_no_ended_session_back(alice: User) -> None:
+    migration = import_module("apps.accounts.migrations.0010_sign_ins")
+    SessionStore().create()  # ended since
+    here = browser_of(alice)
+    with connection.schema_editor() as editor:
+        migration.give_sessions_back(apps, editor)
+    assert [row.pk for row in SessionStore.get_model_class().objects.all()] == [session_of(here).pk]

@@ -20,9 +20,11 @@ FROM refresh_tokens token JOIN users ON users.id = user_id WHERE revoked_at IS N
 GROUP BY family, user_id, users.token_epoch HAVING max(token.expires_at) > now();
 DELETE FROM refresh_tokens WHERE family NOT IN (SELECT id FROM sign_ins)
 """
+# What was there before has ended meanwhile, or is here as well.
+EMPTY = "DELETE FROM django_session"
 AS_DJANGO_HAS_THEM = """
 INSERT INTO django_session (session_key, session_data, expire_date)
-SELECT session_key, session_data, expire_date FROM web_sessions ON CONFLICT DO NOTHING
+SELECT session_key, session_data, expire_date FROM web_sessions
 """
 TWO_WEEKS = timedelta(days=14)
 
@@ -47,6 +49,7 @@ def take_sessions(apps, schema_editor):
 
 
 def give_sessions_back(apps, schema_editor):
+    schema_editor.execute(EMPTY)
     schema_editor.execute(AS_DJANGO_HAS_THEM)
 
 
