@@ -102,7 +102,7 @@ class Hub:
         message, user_id, after = hint["message"], hint["user_id"], hint.get("after")
         if message["type"] == LOOK_AGAIN:
             theirs = self._sockets.get(user_id, ())
-            await self._shut([socket for socket in theirs if str(socket.sign_in[2]) != message["but"]])
+            await self._shut([socket for socket in theirs if str(socket.sign_in[2]) != message.get("but")])
             return
         event_id = int(message.get("id", 0))
         text = replay.text_of(message)
