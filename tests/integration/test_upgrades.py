@@ -333,7 +333,7 @@ def test_subtitles_and_extras_come_along_and_go_with_the_film(alice: User, monke
         f"{film}.mp4", f"{film}.en.srt", f"{film}.fr.forced.srt", f"{home}/extras/making of.mp4"
     }  # fmt: skip
     assert [row.path for row in filed] == [f"{film}.mp4", f"{home}/extras/making of.mp4"]
-    files = forgetting._inodes({row.path for row in filed})
+    files = forgetting._marks({row.path for row in filed})
     download.library_files.all().delete()
     assert forgetting._remove(files) == 4
     assert not (ENV.library / "Movies").exists()
