@@ -57,8 +57,16 @@ def work() -> dict[str, int]:
     return tasks.forget_files(payload, Running(uuid.uuid4(), "forget", None, "", 1)) or {}
 
 
-def dies(*_: object) -> int:
-    raise KeyboardInterrupt
+def cancel_and_die(monkeypatch: pytest.MonkeyPatch, download: Download) -> None:
+    """The process ends between the commit and the removal of the files."""
+
+    def dies(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, "_remove", dies)
+        with pytest.raises(KeyboardInterrupt):
+            services.cancel(download.user_id, download.pk, files=True)
 
 
 def test_they_go_at_once_with_what_lies_beside_them(alice: User, media: Media) -> None:
@@ -74,10 +82,7 @@ def test_what_a_process_that_died_on_commit_has_left_goes_later(
 ) -> None:
     lay(FILM, WORDS)
     download = filed(alice, media)
-    with monkeypatch.context() as patch:
-        patch.setattr(forgetting, "_remove", dies)
-        with pytest.raises(KeyboardInterrupt):
-            services.cancel(alice.pk, download.pk, files=True)
+    cancel_and_die(monkeypatch, download)
     assert not LibraryFile.objects.exists()
     assert left() == {FILM, WORDS}
     assert (work(), left()) == ({"removed": 2}, set())
@@ -102,10 +107,7 @@ def test_what_somebody_else_has_stays_and_so_does_what_has_come_since(
     forgetting.forget(hers.pk)
     hers.delete()
     assert (left(), Job.objects.count()) == ({FILM, WORDS}, 0)
-    with monkeypatch.context() as patch:
-        patch.setattr(forgetting, "_remove", dies)
-        with pytest.raises(KeyboardInterrupt):
-            services.cancel(bob.pk, other.pk, files=True)
+    cancel_and_die(monkeypatch, other)
     (ENV.library / WORDS).rename(ENV.library / "old")
     lay(WORDS)
     again = filed(alice, media)
@@ -119,10 +121,7 @@ def test_a_new_file_that_was_given_the_inode_of_an_old_one_stays_and_so_does_a_l
 ) -> None:
     lay(FILM, WORDS)
     download = filed(alice, media)
-    with monkeypatch.context() as patch:
-        patch.setattr(forgetting, "_remove", dies)
-        with pytest.raises(KeyboardInterrupt):
-            services.cancel(alice.pk, download.pk, files=True)
+    cancel_and_die(monkeypatch, download)
     (ENV.library / FILM).rename(ENV.library / "elsewhere")
     (ENV.library / FILM).symlink_to(ENV.library / "elsewhere")
     words = ENV.library / WORDS
