@@ -7,53 +7,23 @@ out to be right gives the place back. Times are the database's.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection
 from django.utils.translation import ngettext
 
 from sokoul.errors import PermanentError
+from sokoul.postgres import message
+from sokoul.postgres.message import MessagePart
 
 DAY = 86_400  # seconds; no limit looks back further
 _OLD_AT_ONCE = 20  # rows that a try removes in passing, many times what it adds
 
-# Which limits a statement is about. The key is made by the same lower() that finds an account: letters that only PostgreSQL
-# folds would give a name more tries than its own.
-_TRIES = """
-SELECT number, scope, encode(sha256(convert_to(lower(whose), 'UTF8')), 'hex') AS key, most, seconds
-FROM unnest(%(scopes)s::text[], %(whose)s::text[], %(most)s::int[], %(seconds)s::int[])
-    WITH ORDINALITY AS tries(scope, whose, most, seconds, number)
-"""
-# Behind whoever counts the same, in one order for everybody, until the transaction ends. Two-key advisory locks, and the few small
-# numbers of others, are out of the way of these. What comes after is a statement of its own: it has to see what those before wrote.
-_QUEUE = f"""
-SELECT pg_advisory_xact_lock(number) FROM (
-    SELECT DISTINCT ('x' || left(encode(sha256(convert_to(scope || ' ' || key, 'UTF8')), 'hex'), 16))::bit(64)::bigint AS number
-    FROM ({_TRIES}) tries ORDER BY number) queue;
-"""  # noqa: S608 - our own words
-_TAKE = f"""
-WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS now),
-counted AS MATERIALIZED (
-    SELECT tries.*, newest.count, extract(epoch FROM newest.oldest - now) AS oldest
-    FROM moment CROSS JOIN ({_TRIES}) tries CROSS JOIN LATERAL (
-        SELECT count(*), min(at) AS oldest FROM (
-            SELECT at FROM attempts
-            WHERE attempts.scope = tries.scope AND attempts.key = tries.key AND at > now - make_interval(secs => tries.seconds)
-            ORDER BY at DESC LIMIT tries.most) latest
-    ) newest),
-room AS (SELECT now FROM moment WHERE NOT EXISTS (SELECT FROM counted WHERE count >= most)),
-taken AS (INSERT INTO attempts (scope, key, at) SELECT scope, key, now FROM counted CROSS JOIN room RETURNING id, scope, key),
-old AS MATERIALIZED (
-    SELECT id FROM attempts, room WHERE at < now - make_interval(secs => %(day)s)
-    ORDER BY at LIMIT %(old)s FOR UPDATE OF attempts SKIP LOCKED),
-forgotten AS (DELETE FROM attempts USING old WHERE attempts.id = old.id)
-SELECT taken.id, count, oldest FROM counted LEFT JOIN taken USING (scope, key) ORDER BY number
-"""  # noqa: S608 - our own words
-_GIVE_BACK = "DELETE FROM attempts WHERE id = ANY(%(ids)s);"
-_CLEAR = f"""
-DELETE FROM attempts USING ({_TRIES}) tries WHERE attempts.scope = tries.scope AND attempts.key = tries.key;
-"""  # noqa: S608 - our own words
-_LOSABLE = "SELECT set_config('synchronous_commit', 'off', true);"
+_TAKE = (
+    "SELECT * FROM attempts_take(%s::text[], %s::text[], %s::int[], %s::int[], %s, %s)"  # a function of migration 0011
+)
+_FORGET = "SELECT attempts_forget(%s::bigint[], %s::text[], %s::text[])"
+_LOSABLE = MessagePart("SELECT set_config('synchronous_commit', 'off', true)")
 
 
 @dataclass(frozen=True)
@@ -94,34 +64,27 @@ def first(limit: Limit, whose: str) -> bool:
 
 
 def _take(tries: Sequence[Try]) -> list[Place] | float:
-    """The places, else the seconds until there are some. One message to PostgreSQL, whose statements are one transaction.
+    """The places, else the seconds until there are some.
 
     Where it is a transaction of its own it does not wait for the disk: whatever is answered to a try that was wrong is written
     after it, and takes it to the disk; what a crash of PostgreSQL forgets are tries of its last moments that nobody heard of.
     """
-    losable = "" if connection.in_atomic_block else _LOSABLE
-    rows = _about(f"{losable}{_QUEUE}{_TAKE}", tries, day=DAY, old=_OLD_AT_ONCE)
+    limits = [each.limit for each in tries]
+    values = [*_named(tries), [limit.most for limit in limits], [limit.seconds for limit in limits], DAY, _OLD_AT_ONCE]
+    rows = message.send(*([] if connection.in_atomic_block else [_LOSABLE]), MessagePart(_TAKE, values))
     waits = [
-        max(each.limit.seconds + float(oldest), 1.0)
-        for each, (_id, count, oldest) in zip(tries, rows, strict=True)
-        if count >= each.limit.most
+        max(limit.seconds + oldest, 1.0)
+        for limit, (_id, count, oldest) in zip(limits, rows, strict=True)
+        if count >= limit.most
     ]
     if waits:
-        return max(waits)
+        return float(max(waits))
     return [Place(id_, each, count + 1 >= each.limit.most) for each, (id_, count, _) in zip(tries, rows, strict=True)]
 
 
-def _about(statements: str, tries: Sequence[Try], **values: Any) -> list[tuple[Any, ...]]:
-    """The rows of the last of them."""
-    values["scopes"] = [each.limit.scope for each in tries]
-    values["whose"] = [each.whose.replace("\0", "") for each in tries]
-    values["most"] = [each.limit.most for each in tries]
-    values["seconds"] = [each.limit.seconds for each in tries]
-    with connection.cursor() as cursor:
-        cursor.execute(statements, values)
-        while cursor.nextset():
-            pass
-        return list(cursor.fetchall()) if cursor.description else []
+def _named(tries: Sequence[Try]) -> list[list[str]]:
+    """Their scopes, and whose they are."""
+    return [[each.limit.scope for each in tries], [each.whose.replace("\0", "") for each in tries]]
 
 
 def _too_many(wait: float) -> PermanentError:
@@ -136,20 +99,17 @@ def _too_many(wait: float) -> PermanentError:
 
 
 def give_back(places: Iterable[Place]) -> None:
-    forget(places)
+    message.send(forgetting(places))
 
 
 def clear(limit: Limit, *whose: str) -> None:
     """Whoever it is has all tries again."""
-    forget((), [Try(limit, text) for text in whose])
+    message.send(forgetting((), [Try(limit, text) for text in whose]))
 
 
-def forget(back: Iterable[Place], anew: Sequence[Try] = ()) -> None:
-    """Give these places back, and all tries to whoever these limits are for: one message, and one transaction of its own at least.
+def forgetting(back: Iterable[Place], anew: Sequence[Try] = ()) -> MessagePart:
+    """Gives these places back, and all tries to whoever these limits are for.
 
     Two that remove the same rows would wait for each other: they queue.
     """
-    ids = [place.id for place in back]
-    statements = (_GIVE_BACK if ids else "") + (f"{_QUEUE}{_CLEAR}" if anew else "")
-    if statements:
-        _about(statements, anew, ids=ids)
+    return MessagePart(_FORGET, [[place.id for place in back], *_named(anew)])

@@ -3,9 +3,13 @@
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.utils import timezone
+from psycopg.types.json import Jsonb
 
-from apps.accounts.models import AuditEntry, User
+from apps.accounts.models import User
 from sokoul import client_ip, component, request_id
+from sokoul.postgres import message
+from sokoul.postgres.message import MessagePart
 
 BATCH = 5000
 
@@ -14,6 +18,10 @@ _ROWS = """
 SELECT id, previous_hash, hash, sha256(previous_hash || convert_to(jsonb_build_array(
     id, extract(epoch FROM at), actor_id, actor, host(ip), action, target, details, request_id)::text, 'UTF8'))
 FROM logs WHERE id > %s ORDER BY id LIMIT %s
+"""
+_WRITE = """
+INSERT INTO logs (at, actor_id, actor, ip, action, target, details, request_id, previous_hash, hash)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, '', '') RETURNING id
 """
 
 
@@ -29,21 +37,27 @@ class Verdict(NamedTuple):
     last_hash: str
 
 
-def record(action: str, target: str = "", user: User | None = None, **details: Any) -> AuditEntry:
-    """Write one row. Writers queue for the chain until their transaction ends: make it the last statement of a short one.
+def record(action: str, target: str = "", user: User | None = None, **details: Any) -> int:
+    """Write one row, and say its id. Writers queue for the chain until their transaction ends: make it the last statement of a
+    short one.
 
     What the operator does at the command line has no user; its details name the command. docs/audit.md lists every action.
     """
+    ((row_id,),) = message.send(writing(action, target, user, **details))
+    return int(row_id)
+
+
+def writing(action: str, target: str = "", user: User | None = None, **details: Any) -> MessagePart:
+    """What `record` sends; the last part of its message."""
     if command := component.command():
         details["command"] = command
-    return AuditEntry.objects.create(
-        action=action,
-        target=target.replace("\0", "")[:200],
-        actor_id=user.pk if user else None,
-        actor=user.username if user else "",
-        ip=client_ip.current(),
-        details=details,
-        request_id=request_id.current(),
+    who = (user.pk, user.username) if user else (None, "")
+    return MessagePart(
+        _WRITE,
+        [
+            *(timezone.now(), *who, client_ip.current(), action),
+            *(target.replace("\0", "")[:200], Jsonb(details), request_id.current()),
+        ],
     )
 
 

@@ -6,11 +6,14 @@ and has an end that no use moves.
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import ProgrammingError, transaction
 from django.utils import timezone
+from psycopg.errors import NoDataFound
 
 from apps.accounts import audit, identity, tokens
 from apps.accounts.models import RefreshToken, User
@@ -18,19 +21,11 @@ from apps.accounts.sign_ins import services as sign_ins
 from apps.accounts.sign_ins.models import Kind as SignInKind
 from apps.accounts.tokens import LIFETIMES, Claims, Kind, unauthenticated
 from sokoul import client_ip
+from sokoul.postgres import message
+from sokoul.postgres.message import MessagePart
 
 WEEK = timedelta(seconds=LIFETIMES[Kind.REFRESH])
-_START = """
-WITH owner AS (
-    SELECT id FROM users WHERE id = %(user)s AND is_active AND token_epoch = %(epoch)s FOR NO KEY UPDATE),
-expired AS (DELETE FROM refresh_tokens USING owner WHERE user_id = owner.id AND expires_at < %(now)s),
-begun AS (
-    INSERT INTO sign_ins (id, user_id, kind, epoch, began_at, seen_at, expires_at, ends_at, ip, agent)
-    SELECT %(family)s, id, 'api', %(epoch)s, %(now)s, %(now)s, %(end)s, %(latest)s, %(ip)s, %(agent)s FROM owner
-    RETURNING id, user_id)
-INSERT INTO refresh_tokens (jti, family, user_id, created_at, expires_at)
-SELECT %(jti)s, id, user_id, %(now)s, %(end)s FROM begun
-"""
+_BEGIN = "SELECT sign_ins_begin(%s, %s, %s, %s, %s, %s, %s, %s::inet, %s)"  # a function of migration 0011
 
 
 class Pair(NamedTuple):
@@ -61,21 +56,32 @@ def held(user: User) -> User:
 
 
 def start(user: User) -> Pair:
-    """The first pair of a new family, for somebody who has just proved who they are; `user` as it was then: see `held`.
+    """The first pair of a new family, for somebody who has just proved who they are; `user` as it was then: see `held`."""
+    pair, part = beginning(user)
+    with unless_ended():
+        message.send(part)
+    return pair
 
-    One statement, since many may sign in at once; it removes what their earlier sign-ins have left.
-    """
+
+def beginning(user: User) -> tuple[Pair, MessagePart]:
+    """As `start`, with what is to be sent, `unless_ended`, before the pair is worth anything."""
     family, jti, now = uuid.uuid4(), uuid.uuid4(), timezone.now()
     end, latest = sign_ins.ends(SignInKind.API, now)
-    values: dict[str, Any] = {
-        "user": user.pk, "epoch": user.token_epoch, "family": family, "jti": jti, "now": now, "end": end, "latest": latest,
-        "ip": client_ip.current(), "agent": sign_ins.agent(),
-    }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_START, values)
-        if cursor.rowcount != 1:
-            raise unauthenticated()
-    return _pair(user, family, jti)
+    whence = client_ip.current(), sign_ins.agent()
+    return _pair(user, family, jti), MessagePart(
+        _BEGIN, [user.pk, user.token_epoch, family, jti, now, end, latest, *whence]
+    )
+
+
+@contextmanager
+def unless_ended() -> Iterator[None]:
+    """401 where the account's sign-ins have ended since it was read."""
+    try:
+        yield
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, NoDataFound):
+            raise unauthenticated() from error
+        raise
 
 
 def _issue(user: User, family: uuid.UUID) -> Pair:

@@ -13,6 +13,7 @@ from apps.accounts.attempts import Limit, Place, Try
 from apps.accounts.models import User
 from apps.jobs import services as jobs
 from sokoul import client_ip
+from sokoul.postgres.message import MessagePart
 
 QUARTER = 900  # seconds
 NAME = Limit("login.name", 10, QUARTER)
@@ -40,10 +41,10 @@ def prove(user: User) -> list[Place]:
     return attempts.take(Try(PASSWORD, str(user.pk)))
 
 
-def passed(places: list[Place]) -> None:
+def passing(places: list[Place]) -> MessagePart:
     """The password was right: the name is as new; of the address only this try is forgotten, not what it tried at others."""
     back = [place for place in places if place.of.limit is ADDRESS]
-    attempts.forget(back, [place.of for place in places if place.of.limit is not ADDRESS])
+    return attempts.forgetting(back, [place.of for place in places if place.of.limit is not ADDRESS])
 
 
 def failed(places: list[Place], user: User | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
@@ -19,8 +19,11 @@ from apps.accounts.second_factor import gate
 from apps.accounts.tokens import unauthenticated
 from sokoul import component
 from sokoul.errors import PermanentError
+from sokoul.postgres import message
+from sokoul.postgres.message import MessagePart
 
 T = TypeVar("T")
+Begun: TypeAlias = tuple[T, list[MessagePart]]  # what a sign-in gives, and what it still has to write
 
 
 def _taken() -> dict[str, tuple[str, str]]:
@@ -77,20 +80,25 @@ def login(name: str, password: str, code: str = "") -> User:
     too many wrong ones 429, the right one too, known or not. Whoever knows the password of an account with a second factor gets
     SecondFactorRequired (401) without the right `code`.
     """
-    return _enter(name, password, code, lambda user: user)
+    return _enter(name, password, code, lambda user: (user, []))
 
 
 def sign_in(name: str, password: str, code: str = "") -> tuple[User, families.Pair]:
     """As `login`, with the first tokens of a new family."""
-    return _enter(name, password, code, lambda user: (user, families.start(user)))
+
+    def begin(user: User) -> Begun[tuple[User, families.Pair]]:
+        pair, part = families.beginning(user)
+        return (user, pair), [part]
+
+    return _enter(name, password, code, begin)
 
 
-def _enter(name: str, password: str, code: str, begin: Callable[[User], T]) -> T:
+def _enter(name: str, password: str, code: str, begin: Callable[[User], Begun[T]]) -> T:
     with passwords.gate():
         user, places = _known(name, password)
         if not user.has_second_factor:  # one that is confirmed from here on ends what is begun now: see `families.held`
             return _entered(user, gate.How.PASSWORD, places, begin)
-        lockouts.passed(places)
+        message.send(lockouts.passing(places))
     return _entered(user, gate.check(user, code), [], begin)
 
 
@@ -106,13 +114,13 @@ def _known(name: str, password: str) -> tuple[User, list[Place]]:
     return user, places
 
 
-def _entered(user: User, how: gate.How, places: list[Place], begin: Callable[[User], T]) -> T:
-    """All that a sign-in leaves behind, in one transaction: the disk is waited for once."""
-    with transaction.atomic():
-        begun = begin(user)
-        lockouts.passed(places)
-        audit.record("auth.login", user.username, user, how=how)
-    return begun
+def _entered(user: User, how: gate.How, places: list[Place], begin: Callable[[User], Begun[T]]) -> T:
+    """All that a sign-in leaves behind, in one message and one transaction: the disk is waited for once."""
+    result, parts = begin(user)
+    note = audit.writing("auth.login", user.username, user, how=how)
+    with families.unless_ended():
+        message.send(*parts, lockouts.passing(places), note)
+    return result
 
 
 def sign_out(user: User) -> None:
@@ -139,7 +147,7 @@ def prove(user: User, password: str) -> None:
     if not check_password(password, user.password):
         lockouts.failed(places, user)
         raise wrong
-    lockouts.passed(places)
+    message.send(lockouts.passing(places))
 
 
 def change_profile(user: User, changes: dict[str, Any]) -> User:

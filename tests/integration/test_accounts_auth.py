@@ -366,7 +366,7 @@ def test_what_ends_a_sign_in_ends_it_at_once_in_this_process(
         assert with_token(api, pair.access).get("/user/profile").status_code == 401
 
 
-def test_nobody_signs_in_to_an_account_that_went_meanwhile(api: Clients, alice: User) -> None:
+def test_nobody_signs_in_to_an_account_that_went_meanwhile(transactional_db: None, api: Clients, alice: User) -> None:
     pair = families.start(alice)
     User.objects.filter(pk=alice.pk).delete()
     with pytest.raises(PermanentError, match="Sign in first"):

@@ -40,7 +40,7 @@ def stream(transactional_db: None, nats: str, valkey: str) -> None:
 
 
 def record(*actions: str) -> list[int]:
-    return [audit.record(action).pk for action in actions]
+    return [audit.record(action) for action in actions]
 
 
 def copies() -> list[dict[str, Any]]:

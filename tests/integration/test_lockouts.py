@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.http import HttpResponse
 from django.test import Client
@@ -25,6 +25,7 @@ from apps.jobs.models import Job
 from sokoul import client_ip
 from sokoul.env import ENV
 from sokoul.errors import PermanentError
+from sokoul.postgres.message import MessagePart
 from tests.cast import Api
 from tests.factories import PASSWORD, make_user
 from tests.integration.test_accounts_auth import at_once
@@ -357,8 +358,11 @@ def test_signing_in_asks_the_database_seven_times(db: None, alice: User) -> None
 def test_a_sign_in_that_cannot_be_written_down_has_not_happened(
     transactional_db: None, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "record", Mock(side_effect=OperationalError("the server closed the connection")))
+    """Of what it leaves behind the note comes last: here the server goes before it."""
+    killed = MessagePart("SELECT pg_terminate_backend(pg_backend_pid())")
+    monkeypatch.setattr(audit, "writing", Mock(return_value=killed))
     assert login("alice", PASSWORD).status_code == 503
+    connection.close()  # Django's test client leaves it to us
     assert not RefreshToken.objects.filter(user=alice).exists()
     assert Attempt.objects.count() == 2, "name and address: it may have been a guess"
 

@@ -37,7 +37,9 @@ def everywhere_out(user: User) -> None:
 
 
 @pytest.mark.parametrize("shut", [new_password, second_factor_on, everywhere_out])
-def test_a_sign_in_that_was_looked_at_before_gets_no_tokens(alice: User, shut: Callable[[User], None]) -> None:
+def test_a_sign_in_that_was_looked_at_before_gets_no_tokens(
+    transactional_db: None, alice: User, shut: Callable[[User], None]
+) -> None:
     proven = services.login("alice", PASSWORD)
     shut(alice)
     with pytest.raises(PermanentError) as refused:

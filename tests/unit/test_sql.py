@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# What takes SQL, and where in its arguments. `Statement` is ours (sokoul.api), and so are `_claims` and `_about`, which execute what they
-# are given.
+# What takes SQL, and where in its arguments. Ours are `Statement` (sokoul.api), `MessagePart` (sokoul.postgres.message) and `_claims`,
+# which executes what it is given.
 SINKS = {
     "execute": 0,
     "executemany": 0,
@@ -18,7 +18,7 @@ SINKS = {
     "copy": 0,
     "Statement": 0,
     "_claims": 0,
-    "_about": 0,
+    "MessagePart": 0,
 }
 NEVER = {"extra"}  # Django's own way around its parameters
 # (file, function) → why it may execute what is no constant in that function.
@@ -29,7 +29,7 @@ ALLOWED = {
     ): "a Statement's own SQL, which is checked where it is made, and LIMIT and OFFSET formatted as whole numbers",
     ("sokoul/api.py", "json"): "the same",
     ("apps/downloads/claims.py", "_claims"): "what it is given is checked at its callers",
-    ("apps/accounts/attempts.py", "_about"): "the same",
+    ("sokoul/postgres/message.py", "send"): "parts, each checked where it is made",
     ("apps/jobs/claims.py", "_fail"): "one of the two constants that its two callers name",
     ("sokoul/backup.py", "counts"): "names of our own tables, quoted by the driver",
 }

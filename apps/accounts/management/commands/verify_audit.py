@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from apps.accounts import anchors, audit, copying
+from apps.accounts.models import AuditEntry
 from apps.accounts.witnesses import Contradiction, contradiction
 from apps.jobs.broker import BrokerDown
 from sokoul.operator_command import OperatorCommand
@@ -71,6 +72,4 @@ class Command(OperatorCommand):
         """The row that says so is the new anchor, and names the one that does not count any more."""
         noted, _ = anchors.witnesses()
         last = {"id": noted[-1].row_id, "hash": noted[-1].hash} if noted else None
-        entry = audit.record("audit.anchored_anew", before=last)
-        entry.refresh_from_db()  # its hash is the database's work
-        anchors.renew(entry)
+        anchors.renew(AuditEntry.objects.get(pk=audit.record("audit.anchored_anew", before=last)))
