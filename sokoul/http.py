@@ -6,15 +6,10 @@ a header or a query, because keys travel in those.
 
 import base64
 import functools
-import ipaddress
-import queue
-import socket
-import ssl
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterable, Mapping
-from contextvars import ContextVar
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,14 +20,13 @@ import httpx
 import orjson
 from django.utils.translation import gettext_lazy
 
-from sokoul import logs, metrics
+from sokoul import logs, metrics, pinned
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, TransientError
 from sokoul.said import Said, said
 
 log = logs.logger(__name__)
 
-CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 30.0
 MAX_BYTES = 10 * 1024 * 1024
 MAX_REDIRECTS = 3
@@ -44,15 +38,6 @@ REDIRECTS = (301, 302, 303, 307, 308)
 TRANSIENT_STATUSES = (408, 425, 429)
 SECRET_HEADERS = ("authorization", "x-api-key", "cookie")
 MAGNET = "magnet:?"
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_deadline: ContextVar[float] = ContextVar("http_deadline", default=float("inf"))
-_named: ContextVar[frozenset[str]] = ContextVar("http_named", default=frozenset())  # hosts that may be private
-
-
-class _PrivateAddressError(Exception):
-    """A host that the operator did not configure leads to an address that is not public."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +64,7 @@ def trusted_hosts() -> set[str]:
     """Hosts that the operator configured: trusted on any port and whatever their address (SPEC 4)."""
     configured = [ENV.tmdb_url, ENV.tmdb_image_url, ENV.telegram_api_url, ENV.prowlarr_url or "", ENV.oidc_issuer or ""]
     configured += [url for url, _ in ENV.torznab_feeds.values()]
-    return {_plain(host) for url in configured if (host := urlsplit(url).hostname)}
-
-
-def is_public(address: Address) -> bool:
-    """Whether the address is on the open internet; what is wrapped in an IPv6 address decides for it."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if wrapped := address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]:
-            return is_public(wrapped)
-        if address.is_site_local:  # retired, and global to Python; whoever still uses it does so at home
-            return False
-        if address in _NAT64:
-            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return address.is_global and not (address.is_multicast or address.is_reserved)
+    return {pinned.plain(host) for url in configured if (host := urlsplit(url).hostname)}
 
 
 def retry_after(value: str | None) -> float | None:
@@ -104,132 +77,6 @@ def retry_after(value: str | None) -> float | None:
         return min(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), LONGEST_WAIT)
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _plain(host: str) -> str:
-    return host.lower().rstrip(".")
-
-
-def _left(timeout: float | None = None) -> float:
-    """Seconds until the call's deadline, at most `timeout`; httpcore's timeout error once it has passed."""
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the deadline of the whole call has passed")
-    return left if timeout is None else min(left, timeout)
-
-
-def _resolve(host: str, port: int) -> list[Address]:
-    """Every address of the host. getaddrinfo knows no deadline, so it runs on a thread that is left behind when late."""
-    try:
-        return [ipaddress.ip_address(host)]
-    except ValueError:
-        pass
-    answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except (OSError, UnicodeError) as error:
-            answers.put(error if isinstance(error, OSError) else OSError("not a host name"))
-
-    threading.Thread(target=ask, name="resolver", daemon=True).start()
-    try:
-        found = answers.get(timeout=_left(CONNECT_SECONDS))
-    except queue.Empty:
-        raise httpcore.ConnectTimeout("name resolution took too long") from None
-    if isinstance(found, OSError):
-        raise httpcore.ConnectError("the name cannot be resolved")
-    return list(dict.fromkeys(ipaddress.ip_address(info[4][0]) for info in found))
-
-
-def _refuse_private(host: str, addresses: Iterable[Address]) -> None:
-    if _plain(host) not in _named.get() and not all(is_public(address) for address in addresses):
-        raise _PrivateAddressError
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection on which every wait counts against the deadline of the whole call, so that dripping bytes end too."""
-
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _left(timeout))
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-class _Backend(httpcore.NetworkBackend):
-    """Resolves once, refuses private addresses, and connects to the very address that was checked."""
-
-    def __init__(self) -> None:
-        self._inner = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        addresses = _resolve(host, port)
-        _refuse_private(host, addresses)
-        failure: Exception = httpcore.ConnectError("the name has no address")
-        for address in addresses:
-            try:
-                left = _left(min(timeout or CONNECT_SECONDS, CONNECT_SECONDS))
-                return _Stream(self._inner.connect_tcp(str(address), port, left, local_address, socket_options))
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
-
-
-@functools.cache
-def _context() -> ssl.SSLContext:
-    """One for all pools: reading the certificates of all authorities takes 25 ms, and they a megabyte."""
-    return httpx.create_ssl_context()
-
-
-class _Transport(httpx.HTTPTransport):
-    def __init__(self) -> None:
-        context = _context()
-        super().__init__(verify=context, trust_env=False)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=context,
-            max_connections=64,
-            max_keepalive_connections=16,
-            keepalive_expiry=30.0,
-            network_backend=_Backend(),
-        )
-
-
-_shared: dict[frozenset[str], _Transport] = {}
-_shared_lock = threading.Lock()
-
-
-def _transport() -> _Transport:
-    """The process's pool of connections for those who may call the same private hosts: an address is checked when a connection
-    is made, and one that is kept open must not serve somebody for whom it would not have been made.
-
-    (`functools.cache` would make two for two threads that begin at once.)
-    """
-    with _shared_lock:
-        if (may_call := _named.get()) not in _shared:
-            _shared[may_call] = _Transport()
-        return _shared[may_call]
 
 
 @dataclass
@@ -264,9 +111,7 @@ def _breaker(service: str, origin: tuple[str, str, int | None]) -> _Breaker:
 
 def forget() -> None:
     """Close every idle connection and forget what was learned about services."""
-    with _shared_lock:
-        while _shared:
-            _shared.popitem()[1].close()
+    pinned.close_idle()
     _breaker.cache_clear()
 
 
@@ -295,21 +140,18 @@ def request(
     and does not count as one.
     """
     started = time.monotonic()
-    token = _deadline.set(min(_deadline.get(), started + seconds))
-    named = _named.set(frozenset(map(_plain, trusted)) | (frozenset() if foreign else trusted_hosts()))
+    may_be_private = [*trusted, *(() if foreign else trusted_hosts())]
     try:
-        call = _build(method, url, params, headers, json, content, service)
-        breaker = _Breaker() if foreign else _breaker(service, _origin(call.url))
-        breaker.check(service)
-        try:
-            response = _checked(_sent(call, service, max_bytes, seconds), answers)
-        except TransientError as error:
-            breaker.failed(error)
-            raise
-        breaker.succeeded()
-        if not foreign:
-            _count(service, "ok", started)
-        return response
+        with pinned.calling(seconds, may_be_private):
+            call = _build(method, url, params, headers, json, content, service)
+            breaker = _Breaker() if foreign else _breaker(service, _origin(call.url))
+            breaker.check(service)
+            try:
+                response = _checked(_sent(call, service, max_bytes, seconds), answers)
+            except TransientError as error:
+                breaker.failed(error)
+                raise
+            breaker.succeeded()
     except (TransientError, PermanentError) as error:
         took = round(time.monotonic() - started, 3)
         host = urlsplit(url).hostname if "://" in url else ""
@@ -317,9 +159,9 @@ def request(
             _count(service, "failed" if isinstance(error, TransientError) else "refused", started)
         log.warning("outbound call failed", provider=service, host=host, error=error.message, seconds=took)
         raise
-    finally:
-        _deadline.reset(token)
-        _named.reset(named)
+    if not foreign:
+        _count(service, "ok", started)
+    return response
 
 
 def _count(service: str, outcome: str, started: float) -> None:
@@ -348,19 +190,16 @@ def _private(service: str) -> PermanentError:
     return _permanent(_said(text, service), "private_address")
 
 
-def check(url: str, *, service: str, trusted: Collection[str] = (), seconds: float = CONNECT_SECONDS) -> None:
+def check(url: str, *, service: str, trusted: Collection[str] = (), seconds: float = pinned.CONNECT_SECONDS) -> None:
     """Whether a `foreign` address could be called: raises as `request` does where it is malformed, unknown or private."""
-    token, named = _deadline.set(time.monotonic() + seconds), _named.set(frozenset(map(_plain, trusted)))
+    target = _build("GET", url, None, None, None, None, service).url
     try:
-        target = _build("GET", url, None, None, None, None, service).url
-        _refuse_private(target.host, _resolve(target.host, target.port or 443))
-    except _PrivateAddressError:
+        with pinned.calling(seconds, trusted):
+            pinned.checked(target.host, target.port or 443)
+    except pinned.PrivateAddressError:
         raise _private(service) from None
     except (httpcore.TimeoutException, httpcore.NetworkError):
         raise TransientError(_said(gettext_lazy("%(name)s could not be found under this name."), service)) from None
-    finally:
-        _deadline.reset(token)
-        _named.reset(named)
 
 
 def _build(
@@ -403,7 +242,7 @@ def _sent(call: httpx.Request, service: str, max_bytes: int, seconds: float) -> 
         except (httpx.TimeoutException, httpcore.TimeoutException):
             text = gettext_lazy("%(name)s did not answer within %(seconds)s s.")
             raise TransientError(_said(text, service, seconds=f"{seconds:g}")) from None
-        except _PrivateAddressError:
+        except pinned.PrivateAddressError:
             raise _private(service) from None
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL):
             text = gettext_lazy("%(name)s cannot be called: its address or key is malformed.")
@@ -416,8 +255,8 @@ def _sent(call: httpx.Request, service: str, max_bytes: int, seconds: float) -> 
 
 def _followed(call: httpx.Request, service: str, max_bytes: int) -> Response:
     for _ in range(MAX_REDIRECTS + 1):
-        call.extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), _left())}
-        answer = _transport().handle_request(call)
+        call.extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), pinned.left())}
+        answer = pinned.transport().handle_request(call)
         try:
             location = answer.headers.get("location", "") if answer.status_code in REDIRECTS else ""
             if location.startswith(MAGNET):

@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 import pytest
 
-from sokoul import http
+from sokoul import http, pinned
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, TransientError
 from tests.waiting import until
@@ -137,7 +137,7 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(monkeypatc
     ],
 )  # fmt: skip
 def test_public_addresses(address: str, public: bool) -> None:
-    assert http.is_public(ipaddress.ip_address(address)) is public
+    assert pinned.is_public(ipaddress.ip_address(address)) is public
 
 
 def test_every_hop_of_a_redirect_is_checked(serve: Callable[[Script], Server]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpcore
 import pytest
 
-from sokoul import http
+from sokoul import http, pinned
 from sokoul.errors import PermanentError, TransientError
 from tests.integration.test_http_door import Script, Server, answer, redirect, serve
 
@@ -156,7 +156,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(monkeypatch: pyt
     "address", ["fec0::1", "::ffff:169.254.169.254", "64:ff9b:1::7f00:1", "198.18.0.1", "192.0.0.1", "0.1.2.3"]
 )
 def test_addresses_of_no_public_host(address: str) -> None:
-    assert not http.is_public(ipaddress.ip_address(address))
+    assert not pinned.is_public(ipaddress.ip_address(address))
 
 
 def test_the_deadline_is_of_all_hops_together(serve: Serve) -> None:

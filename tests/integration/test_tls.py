@@ -10,7 +10,7 @@ import pytest
 from websockets.sync.client import connect
 
 from apps.accounts.models import User
-from sokoul import http
+from sokoul import http, pinned
 from sokoul.env import ENV
 from sokoul.errors import SokoulError
 from sokoul.stack.processes import free_port
@@ -99,7 +99,7 @@ def test_a_certificate_that_no_authority_signed_is_refused(
     try:
         with pytest.raises(SokoulError):
             http.get(url, service="it")
-        monkeypatch.setattr(http, "_context", lambda: ssl.create_default_context(cafile=str(certificate)))
+        monkeypatch.setattr(pinned, "_context", lambda: ssl.create_default_context(cafile=str(certificate)))
         http.forget()
         assert http.get(url, service="it").status == 204, "where it is trusted, the same server is spoken to"
     finally:
