@@ -25,6 +25,7 @@ from apps.jobs.models import Job
 from sokoul import client_ip
 from sokoul.env import ENV
 from sokoul.errors import PermanentError
+from sokoul.postgres import message
 from sokoul.postgres.message import MessagePart
 from tests.cast import Api
 from tests.factories import PASSWORD, make_user
@@ -392,7 +393,7 @@ def test_many_tries_are_not_all_read_by_plans_that_were_made_for_none(transactio
 
     def tried() -> None:
         named, there = attempts.take(*tries)
-        attempts.message.send(attempts.forgetting([there], [named.of]))
+        message.send(attempts.forgetting([there], [named.of]))
 
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE attempts")

@@ -307,7 +307,7 @@ def test_changing_the_password_keeps_this_session_and_no_other(browser: Client, 
     other = Client()
     other.force_login(alice)
     form = {"password-current_password": "wrong", "password-password": NEW}
-    assert b"Enter your current password" in browser.post("/app/profile/password", form).content
+    assert b"This is not your current password" in browser.post("/app/profile/password", form).content
     answer = browser.post("/app/profile/password", form | {"password-current_password": PASSWORD})
     assert answer["Location"] == "/app/profile"
     assert b"Your password is changed." in browser.get("/app/profile").content
