@@ -19,6 +19,7 @@ def _password(label: Any, *, new: bool) -> forms.CharField:
         min_length=8 if new else None,
         max_length=LONGEST_PASSWORD,
         strip=False,
+        help_text=_("At least 8 characters.") if new else "",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password" if new else "current-password"}),
     )
 
@@ -66,8 +67,16 @@ class SignInForm(AuthenticationForm):
 
 
 class SignUpForm(ServiceForm):
-    email = forms.EmailField(label=_("E-mail address"), max_length=LONGEST_EMAIL)
-    username = forms.CharField(label=_("User name"), min_length=3, max_length=32)
+    email = forms.EmailField(
+        label=_("E-mail address"), max_length=LONGEST_EMAIL, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+    username = forms.CharField(
+        label=_("User name"),
+        min_length=3,
+        max_length=32,
+        help_text=_("3 to 32 letters, digits, dots, dashes or underscores."),
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
+    )
     password = _password(_("Password"), new=True)
 
     def save(self) -> User | None:

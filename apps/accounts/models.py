@@ -10,6 +10,7 @@ from django.core.validators import EmailValidator, MaxValueValidator, MinValueVa
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.channels.models import Channel, Preference, Sending
 from apps.accounts.oidc.models import Identity
@@ -66,7 +67,7 @@ class User(AbstractBaseUser):
     username = models.CharField(
         max_length=32,
         validators=[
-            RegexValidator(r"\A" + USERNAME.pattern + r"\Z", "3 to 32 letters, digits, dots, dashes or underscores.")
+            RegexValidator(r"\A" + USERNAME.pattern + r"\Z", _("3 to 32 letters, digits, dots, dashes or underscores."))
         ],
     )
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.USER)

@@ -59,7 +59,7 @@ class ResetConfirmationSerializer(StrictSerializer):
 
 
 class ProfileChangeSerializer(StrictSerializer):
-    """`current_password` is needed to change the e-mail address or the password; a new password ends all other sign-ins."""
+    """`current_password` is needed to change the e-mail address or the password; a new password ends every sign-in, also this one."""
 
     email = serializers.EmailField(max_length=LONGEST_EMAIL, required=False)
     username = serializers.CharField(min_length=3, max_length=32, required=False)

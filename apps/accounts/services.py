@@ -140,13 +140,12 @@ def sign_out_everywhere(user: User, *, by: User | None = None) -> None:
 
 def prove(user: User, password: str) -> None:
     """Raises PermanentError: 400 for a password that is not this person's, 429 after too many."""
-    wrong = _invalid({"current_password": [_("Enter your current password to change this.")]})
     if not password:
-        raise wrong
+        raise _invalid({"current_password": [_("Enter your current password to change this.")]})
     places = lockouts.prove(user)
     if not check_password(password, user.password):
         lockouts.failed(places, user)
-        raise wrong
+        raise _invalid({"current_password": [_("This is not your current password.")]})
     message.send(lockouts.passing(places))
 
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.accounts import audit
+from apps.accounts import audit, families
 from apps.accounts.channels.models import Channel, Kind
 from apps.accounts.models import TelegramBot, TelegramCode, TelegramLink, User
 from apps.feed import push
@@ -80,7 +80,7 @@ def confirm(user: User) -> None:
     """Link who asked, in place of whoever was linked before. 404 where nobody asks, 409 where they are somebody else's."""
     try:
         with transaction.atomic():
-            _confirm(user)
+            _confirm(families.held(user))
     except IntegrityError:
         raise conflict(
             _("This Telegram account is linked to another Sokoul account. Send /unlink to the bot from there first.")

@@ -155,7 +155,10 @@ class Profile(APIView):
 
     @extend_schema(
         summary="Change my account",
-        description="A new password or e-mail address takes the current password, and a token: an API key may not give one.",
+        description=(
+            "A new password or e-mail address takes the current password, and a token: an API key may not give one. A new password "
+            "ends every sign-in, the one that this token is of as well: sign in again."
+        ),
         request=ProfileChangeSerializer,
         responses={200: ProfileSerializer, **problems(400, 401, 403)},
         tags=["user"],

@@ -106,7 +106,7 @@ def test_the_profile_changes_what_one_signs_in_with(
     section.get_by_label("Current password").fill("wrong")
     section.get_by_label("New password").fill(NEW)
     section.get_by_role("button").click()
-    expect(here.get_by_text("Enter your current password to change this.")).to_be_visible()
+    expect(here.get_by_text("This is not your current password.")).to_be_visible()
     picture(here, tmp_path, "profile-refused")
     section.get_by_label("Current password").fill(PASSWORD)
     section.get_by_label("New password").fill(NEW)

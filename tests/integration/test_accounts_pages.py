@@ -1,5 +1,6 @@
 """The sign-in, sign-up and sign-out pages, with their session and their CSRF tokens."""
 
+import re
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
@@ -105,13 +106,24 @@ def test_signing_up(browser: Client) -> None:
     assert browser.get("/app/register").status_code == 302
 
 
+def test_signing_up_says_what_is_asked_and_fills_a_password_manager(browser: Client) -> None:
+    page = browser.get("/app/register").content.decode()
+    assert "3 to 32 letters, digits, dots" in page
+    assert "At least 8 characters." in page
+    for name, kind in (("email", "email"), ("username", "username"), ("password", "new-password")):
+        (field,) = re.findall(f'<input [^>]*name="{name}"[^>]*>', page)
+        assert f'autocomplete="{kind}"' in field
+        assert ("aria-describedby" in field) == (name != "email")
+
+
 def test_a_refused_sign_up_says_why_at_the_field(browser: Client, alice: User) -> None:
     form = {"email": "ALICE@example.com", "username": "carol", "password": "long enough"}
     answer = browser.post("/app/register", form)
     assert answer.status_code == 200
     assert b"exists already" in answer.content
     form = {"email": "carol@example.com", "username": "\u202ecarol", "password": "long enough"}
-    assert b"3 to 32 letters" in browser.post("/app/register", form).content
+    page = browser.post("/app/register", form, headers={"accept-language": "fr"}).content.decode()
+    assert re.search(r'field-error" id="id_username_error">De 3 à 32 lettres', page)
     assert User.objects.count() == 1
 
 

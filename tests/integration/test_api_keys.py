@@ -14,7 +14,7 @@ from django.utils import timezone
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from apps.accounts import api_keys, families, identity, managing, services, websocket
+from apps.accounts import api_keys, families, identity, managing, resets, services, websocket
 from apps.accounts.models import ApiKey, AuditEntry, User
 from apps.media.models import Favorite, Media
 from sokoul import masking
@@ -158,7 +158,7 @@ def opens(key: str) -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("way", ["password", "deactivated", "deleted"])
+@pytest.mark.parametrize("way", ["password", "reset", "deactivated", "deleted"])
 def test_keys_end_with_the_password_and_the_account(way: str) -> None:
     """Also when the account is opened again: whoever had it may have left himself a key."""
     owner, admin = make_user("alice"), make_user("admin", role="admin")
@@ -166,6 +166,8 @@ def test_keys_end_with_the_password_and_the_account(way: str) -> None:
     assert api_keys.used(made.text)[0].pk == owner.pk
     if way == "password":
         services.change_profile(owner, {"password": "a new password", "current_password": PASSWORD})
+    elif way == "reset":
+        resets.reset(resets.code_for(owner), "a new password")
     elif way == "deactivated":
         managing.change(owner.pk, by=admin, is_active=False)
         refused(made.text)

@@ -25,6 +25,7 @@ from apps.jobs.models import Job
 from sokoul import client_ip
 from sokoul.env import ENV
 from sokoul.errors import PermanentError
+from sokoul.postgres import message
 from sokoul.postgres.message import MessagePart
 from tests.cast import Api
 from tests.factories import PASSWORD, make_user
@@ -35,6 +36,7 @@ from tests.web import Web
 
 Clients = Callable[[User | None], Api]
 HERE, THERE = "203.0.113.7", "198.51.100.8"
+_READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'attempts'"
 
 
 @pytest.fixture(autouse=True)
@@ -383,6 +385,28 @@ def test_old_tries_are_forgotten_in_passing(db: None, plan: tuple[str, ...]) -> 
     assert Attempt.objects.count() == 11, "twenty at a time"
     attempts.take(Try(limit, "x"))
     assert Attempt.objects.count() == 2
+
+
+def test_many_tries_are_not_all_read_by_plans_that_were_made_for_none(transactional_db: None) -> None:
+    """A connection keeps the plans of the night, when the table was empty, until autovacuum has looked at it again."""
+    tries = [Try(Limit("test", 10, 60), "x"), Try(Limit("there", 30, 60), "y")]
+
+    def tried() -> None:
+        named, there = attempts.take(*tries)
+        message.send(attempts.forgetting([there], [named.of]))
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE attempts")
+        for _ in range(10):  # the first five plans are not kept
+            tried()
+        ages = "now() - make_interval(days => i % 2 * 2) FROM generate_series(1, 4000) i"
+        cursor.execute(f"INSERT INTO attempts (scope, key, at) SELECT 'test', md5(i::text), {ages}")
+        with transaction.atomic():
+            cursor.execute(_READ)
+            before = cursor.fetchone()[0]
+            tried()
+            cursor.execute(_READ)
+            assert cursor.fetchone()[0] - before < 200
 
 
 def test_without_an_address_only_the_name_counts(db: None, alice: User) -> None:

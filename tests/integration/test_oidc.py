@@ -430,7 +430,7 @@ def link(browser: Client, idp: Provider, password: str = PASSWORD) -> Any:
 def test_who_is_signed_in_links_and_unlinks(client: Client, idp: Provider, alice: User) -> None:
     client.force_login(alice)
     assert b"Sign in with Castle" in client.get("/app/profile").content
-    assert b"Enter your current password" in link(client, idp, "wrong").content
+    assert b"This is not your current password" in link(client, idp, "wrong").content
     assert b"carol@example.com" in link(client, idp).content
     entry = AuditEntry.objects.get(action="oidc.linked")
     assert (entry.actor, entry.details) == ("alice", {"issuer": idp.issuer, "subject": idp.person["sub"]})

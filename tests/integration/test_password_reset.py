@@ -3,12 +3,14 @@
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 
@@ -19,7 +21,7 @@ from apps.jobs.models import Job
 from sokoul.env import ENV
 from tests.cast import Api
 from tests.factories import PASSWORD, make_user
-from tests.integration.test_accounts_auth import at_once, with_token
+from tests.integration.test_accounts_auth import with_token
 from tests.integration.test_lockouts import HERE, THERE, fail, login, shown
 from tests.notifier import Mailbox
 from tests.waiting import until
@@ -148,10 +150,20 @@ def test_of_two_at_once_one_wins(transactional_db: None, alice: User, monkeypatc
         both.wait(timeout=30)  # each has seen a code that works
         return make_password(password)
 
+    def choose(password: str) -> int:
+        try:
+            return confirm(code, password).status_code
+        finally:
+            connection.close()
+
     monkeypatch.setattr(resets, "make_password", hashed)
-    words = iter(["the first password", "the second password"])
-    answers = at_once(2, lambda: confirm(code, next(words)))
-    assert sorted(answer.status_code for answer in answers) == [204, 400]
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic(), connection.cursor() as cursor:  # and neither is done before the other begins
+            User.objects.select_for_update(no_key=True).get(pk=alice.pk)
+            answers = [threads.submit(choose, f"the {which} password") for which in ("first", "second")]
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype IN ('tuple', 'transactionid') AND NOT granted"
+            until(lambda: cursor.execute(waiting).fetchone()[0] == 2, what="both waiting for the row")
+        assert sorted(answer.result() for answer in answers) == [204, 400]
     assert actions() == ["auth.password_reset"]
 
 
@@ -307,7 +319,7 @@ def test_changing_the_password_keeps_this_session_and_no_other(browser: Client, 
     other = Client()
     other.force_login(alice)
     form = {"password-current_password": "wrong", "password-password": NEW}
-    assert b"Enter your current password" in browser.post("/app/profile/password", form).content
+    assert b"This is not your current password" in browser.post("/app/profile/password", form).content
     answer = browser.post("/app/profile/password", form | {"password-current_password": PASSWORD})
     assert answer["Location"] == "/app/profile"
     assert b"Your password is changed." in browser.get("/app/profile").content

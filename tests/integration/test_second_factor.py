@@ -399,7 +399,7 @@ def test_the_whole_way_on_the_profile_page(client: Client, alice: User, monkeypa
     assert b"/app/profile/second-factor" in client.get("/app/profile").content
     assert b"Begin" in client.get("/app/profile/second-factor").content
     refused = client.post("/app/profile/second-factor/begin", {"current_password": "wrong"})
-    assert b"Enter your current password" in refused.content
+    assert b"This is not your current password" in refused.content
     begun = client.post("/app/profile/second-factor/begin", {"current_password": PASSWORD})
     assert "no-store" in begun["Cache-Control"]
     text = begun.content.decode()

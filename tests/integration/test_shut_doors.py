@@ -8,10 +8,15 @@ from collections.abc import Callable
 
 import pyotp
 import pytest
+from django.utils import timezone
 
-from apps.accounts import api_keys, families, services
-from apps.accounts.models import ApiKey, RefreshToken, User
+from apps.accounts import api_keys, families, services, telegram
+from apps.accounts.channels import services as channels
+from apps.accounts.channels.models import Channel, Kind
+from apps.accounts.models import ApiKey, RefreshToken, TelegramCode, TelegramLink, User
 from apps.accounts.second_factor import services as second_factor
+from apps.downloads.following import addresses
+from apps.downloads.following.models import CalendarAddress
 from sokoul.errors import PermanentError
 from tests.factories import PASSWORD
 
@@ -30,6 +35,18 @@ def new_password(user: User) -> None:
 def second_factor_on(user: User) -> None:
     secret = second_factor.begin(user, PASSWORD).secret
     second_factor.confirm(user, pyotp.TOTP(secret).now())
+
+
+def link_telegram(user: User) -> None:
+    TelegramCode.objects.create(
+        user=user,
+        digest="0" * 64,
+        expires_at=timezone.now() + telegram.VALID,
+        used_at=timezone.now(),
+        telegram_id=7,
+        chat_id=7,
+    )
+    telegram.confirm(user)
 
 
 def everywhere_out(user: User) -> None:
@@ -56,8 +73,20 @@ def test_a_sign_in_that_was_looked_at_before_gets_no_tokens(
         lambda user: services.change_profile(user, {"email": "thief@example.com", "current_password": PASSWORD}),
         lambda user: second_factor.begin(user, PASSWORD),
         lambda user: services.delete(user),
+        link_telegram,
+        lambda user: channels.add(user, Kind.WEBHOOK, "https://93.184.215.14/hook"),
+        addresses.make,
     ],
-    ids=["an API key", "another password", "another address", "a second factor", "an end"],
+    ids=[
+        "an API key",
+        "another password",
+        "another address",
+        "a second factor",
+        "an end",
+        "Telegram",
+        "a webhook",
+        "a calendar",
+    ],
 )
 def test_nobody_makes_a_way_in_with_what_was_shut(alice: User, begun: User, act: Callable[[User], object]) -> None:
     new_password(alice)
@@ -69,6 +98,8 @@ def test_nobody_makes_a_way_in_with_what_was_shut(alice: User, begun: User, act:
     assert alice.email == "alice@example.com"
     assert not ApiKey.objects.exists()
     assert second_factor.begun(alice) is None
+    for left in (TelegramLink, Channel, CalendarAddress):
+        assert not left.objects.exists()
 
 
 def test_a_second_factor_is_not_taken_away_with_what_was_shut(alice: User) -> None:

@@ -244,6 +244,24 @@ def test_signing_in_again_in_one_browser_takes_the_old_one_s_place(alice: User, 
     assert is_in(client)
 
 
+def test_whoever_is_deleted_while_they_sign_in_is_told_so(
+    transactional_db: None, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = services.login
+
+    def and_gone(*given: Any) -> User:
+        user = login(*given)
+        User.objects.filter(pk=user.pk).delete()
+        return user
+
+    monkeypatch.setattr(services, "login", and_gone)
+    client = Client()
+    answer = client.post("/app/login", {"username": "alice", "password": PASSWORD}, follow=True)
+    assert answer.redirect_chain[-1][0].startswith("/app/login")
+    assert b"This account is closed." in answer.content
+    assert "_auth_user_id" not in client.session
+
+
 def test_a_new_password_leaves_the_page_s_own_alone(alice: User) -> None:
     here = browser_of(alice)
     browser_of(alice), families.start(alice)

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.accounts import audit
+from apps.accounts import audit, families
 from apps.accounts.channels import apprise, mail, webhook
 from apps.accounts.channels.models import Channel, Kind
 from apps.accounts.channels.words import where
@@ -71,7 +71,7 @@ def _target(user: User, kind: Kind, target: str) -> str:
 
 
 def _keep(channel: Channel) -> None:
-    User.objects.select_for_update(no_key=True).get(pk=channel.user_id)  # of two at once, one is counted first
+    families.held(channel.user)  # of two at once, one is counted first
     if of_user(channel.user_id).exclude(kind=Kind.TELEGRAM).count() >= MOST:
         raise conflict(_("You have %(count)d channels, which is the most. Remove one first.") % {"count": MOST})
     channel.save(force_insert=True)

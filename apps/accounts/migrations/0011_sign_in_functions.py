@@ -1,5 +1,7 @@
 """What every sign-in does, as functions: PostgreSQL keeps their plans, and a sign-in is few messages.
 
+A plan that is kept was made for a table as it was then, may be empty, until autovacuum has looked at it again. So no statement
+here leaves a choice that would be wrong for a large one: none reads a whole table, and none joins `attempts`.
 `attempts_queue` takes the locks that the statements of older processes take.
 """
 
@@ -25,7 +27,7 @@ END $$;
 -- of them, below zero; `place` is null where one limit was full. Removes in passing what is older than any limit looks back,
 -- `old` rows at most.
 CREATE FUNCTION attempts_take(scopes text[], names text[], mosts int[], windows int[], longest int, old int)
-RETURNS TABLE (place bigint, used bigint, oldest float) LANGUAGE plpgsql AS $$
+RETURNS TABLE (place bigint, used bigint, oldest float) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     moment timestamptz;
 BEGIN
@@ -47,20 +49,22 @@ BEGIN
         INSERT INTO attempts (scope, key, at) SELECT scope, key, moment FROM counted
         WHERE NOT EXISTS (SELECT FROM counted WHERE count >= most)
         RETURNING id, attempts.scope, attempts.key),
-    outdated AS MATERIALIZED (
-        SELECT id FROM attempts WHERE at < moment - make_interval(secs => longest) AND EXISTS (SELECT FROM taken)
-        ORDER BY at LIMIT old FOR UPDATE SKIP LOCKED),
-    forgotten AS (DELETE FROM attempts USING outdated WHERE attempts.id = outdated.id)
+    forgotten AS (
+        DELETE FROM attempts WHERE id = ANY (ARRAY(
+            SELECT id FROM attempts WHERE at < moment - make_interval(secs => longest) AND EXISTS (SELECT FROM taken)
+            ORDER BY at LIMIT old FOR UPDATE SKIP LOCKED)))
     SELECT taken.id, count, since FROM counted LEFT JOIN taken USING (scope, key) ORDER BY number;
 END $$;
 
 -- These places are free again, and whoever these limits are for has all tries.
-CREATE FUNCTION attempts_forget(places bigint[], scopes text[], names text[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION attempts_forget(places bigint[], scopes text[], names text[]) RETURNS void LANGUAGE plpgsql
+SET enable_seqscan = off AS $$
 BEGIN
     DELETE FROM attempts WHERE id = ANY (places);
     PERFORM attempts_queue(scopes, names);
-    DELETE FROM attempts USING (SELECT scope, attempts_key(whose) AS key FROM unnest(scopes, names) AS given (scope, whose)) tries
-    WHERE attempts.scope = tries.scope AND attempts.key = tries.key;
+    FOR number IN 1 .. cardinality(scopes) LOOP
+        DELETE FROM attempts WHERE scope = scopes[number] AND key = attempts_key(names[number]);
+    END LOOP;
 END $$;
 
 -- A sign-in by tokens, and the first of them; removes what the person's earlier ones have left. No data found: the account is not
@@ -68,7 +72,7 @@ END $$;
 CREATE FUNCTION sign_ins_begin(
     person bigint, at_epoch int, family uuid, jti uuid, moment timestamptz, until timestamptz, latest timestamptz,
     address inet, agent text
-) RETURNS void LANGUAGE plpgsql AS $$
+) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     PERFORM FROM users WHERE id = person AND is_active AND token_epoch = at_epoch FOR NO KEY UPDATE;
     IF NOT FOUND THEN

@@ -10,17 +10,19 @@ from uuid import UUID
 
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Least
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from psycopg.errors import ForeignKeyViolation
 
 from apps.accounts import audit, identity
 from apps.accounts.models import RefreshToken, User
 from apps.accounts.sign_ins import agents
 from apps.accounts.sign_ins.models import Kind, Session, SignIn
-from apps.accounts.tokens import LIFETIMES
+from apps.accounts.tokens import LIFETIMES, unauthenticated
 from apps.accounts.tokens import Kind as Token
 from sokoul import client_ip, user_agent
 from sokoul.env import ENV
@@ -50,13 +52,21 @@ def agent() -> str:
 
 
 def begin(user: User, kind: Kind) -> SignIn:
-    """For somebody who has just proved who they are; dead at once if their sign-ins have ended since `user` was read."""
+    """For somebody who has just proved who they are; dead at once if their sign-ins have ended since `user` was read.
+
+    PermanentError (401) where the account was deleted since.
+    """
     now = timezone.now()
     at, latest = ends(kind, now)
-    return SignIn.objects.create(
-        user=user, kind=kind, epoch=user.token_epoch, began_at=now, seen_at=now, expires_at=at, ends_at=latest,
-        ip=client_ip.current(), agent=agent(),
-    )  # fmt: skip
+    try:
+        return SignIn.objects.create(
+            user=user, kind=kind, epoch=user.token_epoch, began_at=now, seen_at=now, expires_at=at, ends_at=latest,
+            ip=client_ip.current(), agent=agent(),
+        )  # fmt: skip
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, ForeignKeyViolation):
+            raise
+        raise unauthenticated(_("This account is closed.")) from error
 
 
 def seen(row: SignIn) -> None:

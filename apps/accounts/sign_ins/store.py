@@ -17,6 +17,7 @@ from apps.accounts.models import User
 from apps.accounts.sign_ins import services
 from apps.accounts.sign_ins.models import Kind, Session
 from apps.accounts.sign_ins.services import KEY
+from sokoul.errors import PermanentError
 
 
 class SessionStore(InDatabase):
@@ -66,4 +67,8 @@ def begin(request: HttpRequest, user: User, **_: Any) -> None:
         del session[KEY]
         session.cycle_key()
         services.remove(before)
-    session[KEY] = str(services.begin(user, Kind.PAGES).pk)
+    try:
+        session[KEY] = str(services.begin(user, Kind.PAGES).pk)
+    except PermanentError:
+        session.flush()
+        raise

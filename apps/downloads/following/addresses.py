@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts import audit
+from apps.accounts import audit, families
 from apps.accounts.models import User
 from apps.downloads.following.models import CalendarAddress
 from sokoul.env import ENV
@@ -21,6 +21,7 @@ def make(user: User) -> str:
     """A new secret address, which nobody is shown again; the one from before leads nowhere from now on."""
     text = secrets.token_urlsafe(32)
     with transaction.atomic():
+        families.held(user)
         CalendarAddress.objects.update_or_create(
             user_id=user.pk, defaults={"digest": _digest(text), "created_at": timezone.now()}
         )
