@@ -74,6 +74,7 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
         return {**super().each_context(request), "colors": None}
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
+        from sokoul.dashboard import headers  # noqa: F401  takes effect by being there
         from sokoul.dashboard import library, pages, profiles  # they ask for this site
 
         return [*pages.urls(self), *profiles.urls(self), *library.urls(self), *super().get_urls()]
