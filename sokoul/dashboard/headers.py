@@ -23,4 +23,7 @@ def once_a_list(headers: Headers) -> Headers:
     return kept
 
 
-unfold_list.result_headers = once_a_list(unfold_list.result_headers)
+def keep() -> None:
+    """Have Unfold make them so; twice is once."""
+    if not hasattr(unfold_list.result_headers, "__wrapped__"):
+        unfold_list.result_headers = once_a_list(unfold_list.result_headers)
