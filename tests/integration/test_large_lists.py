@@ -42,6 +42,12 @@ def test_what_is_filtered_is_counted(titles: None, monkeypatch: pytest.MonkeyPat
     assert Estimated(Media.objects.filter(title="Title 3").order_by("pk"), 2).count == 1
 
 
+def test_the_rows_of_a_dashboard_s_page_are_found_in_an_index_alone_and_stay_in_order(titles: None) -> None:
+    listed = Estimated(Media.objects.order_by("-pk"), 2)
+    assert [title.title for title in listed.page(2).object_list] == ["Title 1", "Title 0"]
+    assert "Index Only Scan Backward using media_pkey" in plans(lambda: list(listed.page(2).object_list), "OFFSET")
+
+
 def plans(call: Callable[[], object], which: str = "") -> str:
     """How PostgreSQL would answer what the call asks, if the tables were large; of the statements that have the word."""
     with CaptureQueriesContext(connection) as asked:
