@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -16,8 +18,8 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
-from unfold.admin import ModelAdmin
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext, pgettext_lazy
+from unfold.admin import ModelAdmin, checkbox
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldBooleanWidget
 
 from apps.accounts import managing, quotas, services
@@ -71,6 +73,12 @@ COLUMNS: Mapping[str, Promise] = {
 }
 
 
+@cache
+def _box(language: str | None) -> str:
+    """What chooses a row, as Unfold draws it, with {} for the row's key: fifty times its template is a fifth of a list's time."""
+    return str(checkbox.render(ACTION_CHECKBOX_NAME, "{}"))
+
+
 class Listed(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     """Rows to look at. What changes them is an action that calls a service, which writes the audit trail."""
 
@@ -97,6 +105,10 @@ class Listed(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.display(description="")  # the head of this column is a box, too
+    def action_checkbox(self, obj: Any) -> SafeString:
+        return format_html(_box(get_language()), obj.pk)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """By what the list offers and nothing else: Django takes any column, and so gives away what is never shown, a password's

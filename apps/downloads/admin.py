@@ -10,14 +10,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from unfold.admin import TabularInline
 
 from apps.accounts.admin import Listed, moment, path_link
 from apps.accounts.models import User
 from apps.downloads import blocklist, faults, replacement, services
 from apps.downloads.indexers import managing
-from apps.downloads.models import LIMITS, Blocked, Candidate, Download, Indexer, Torrent
+from apps.downloads.models import LIMITS, STATUS_OF, Blocked, Candidate, Download, Indexer, Torrent
 from apps.downloads.releases.verdict import told
 from sokoul.errors import PermanentError
 from sokoul.said import Said, here
@@ -123,6 +123,19 @@ class CandidateAdmin(Listed):
         return moment(candidate.decided_at)
 
 
+class State(admin.SimpleListFilter):
+    """Those that there can be: to ask the rows for those that there are takes longer than to show the list."""
+
+    title = pgettext_lazy("column", "status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status, status) for status in sorted(set(STATUS_OF.values()))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() in STATUS_OF.values() else queryset
+
+
 Verb = Callable[..., Any]
 
 
@@ -131,7 +144,7 @@ class DownloadAdmin(Listed):
     heading = gettext_lazy("Downloads")
     one = gettext_lazy("Download")
     list_display = ("media", "user", "phase", "percent", "speed", "peers", "told", "when", "way")
-    list_filter = ("status", "phase")
+    list_filter = (State, "phase")
     list_select_related = ("media", "user")
     search_fields = ("name", "media__title", "=user__username", "=request_id", "=swarm")
     ordering = ("-pk",)

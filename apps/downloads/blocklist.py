@@ -33,13 +33,17 @@ class Blocks:
         """The QuerySet with `blocked_by`: the place of the entry that blocks each, null where none does."""
         return self._mark(candidates, "torrent__")
 
+    def mark_torrents(self, torrents: QuerySet[Torrent]) -> Any:
+        """The same of releases themselves."""
+        return self._mark(torrents, "")
+
     def holds(self, torrent_id: int | None, hashes: tuple[str, ...] = ()) -> bool:
         """Whether this release, or a torrent of one of these hashes, is blocked."""
         if any(
             hash_ and hash_ in (entry.info_hash_v1, entry.info_hash_v2) for entry in self.entries for hash_ in hashes
         ):
             return True
-        marked = self._mark(Torrent.objects.filter(pk=torrent_id or 0), "")
+        marked = self.mark_torrents(Torrent.objects.filter(pk=torrent_id or 0))
         return bool(self.entries) and marked.filter(blocked_by__isnull=False).exists()
 
     def _mark(self, rows: QuerySet[Any], at: str) -> Any:

@@ -2,10 +2,11 @@
 
 import time
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, Case, F, QuerySet, Subquery, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -181,16 +182,44 @@ def releases_of(
     found = Candidate.objects.filter(media_id=media_id)
     if season is not None:
         found = found.filter(season=season, episode=episode)
-    rows = Candidate.objects.filter(pk__in=_own_first(found, media_id).distinct("torrent_id").values("pk"))
-    total = found.values("torrent_id").distinct().count()
+    window = _window(_own_first(found, media_id).distinct("torrent_id"), blocks, page)
+    total = window[0].total if window else found.values("torrent_id").distinct().count()
     if not total:
         media_services.get(media_id)
-    order = (F("points").desc(nulls_last=True), *_BEST_FIRST[1:])
-    points = Case(When(blocked_by__isnull=True, then="score"))
-    of_page = blocks.mark(rows).annotate(points=points).order_by(*order).values("pk")[page.rows]
-    told_of = blocks.mark(Candidate.objects.filter(pk__in=of_page)).annotate(points=points).order_by(*order)
-    window = told_of.values(*_FIELDS, "blocked_by")
-    return listing([blocks.refuse(release_json(row), row["blocked_by"]) for row in window], total, page)
+    rows = {
+        row["pk"]: row for row in Candidate.objects.filter(pk__in=[place.id for place in window]).values("pk", *_FIELDS)
+    }
+    there = (place for place in window if place.id in rows)  # another search may have dropped one since
+    return listing([blocks.refuse(release_json(rows[place.id]), place.blocked_by) for place in there], total, page)
+
+
+class _Place(NamedTuple):
+    """A decision on a page; `total` of all pages."""
+
+    id: int
+    blocked_by: int | None
+    total: int
+
+
+# What the order needs of a release is looked up one by one: without OFFSET 0, PostgreSQL would join, for which it reads all releases
+# that there are once a title has many.
+_WINDOW = """
+SELECT decided.id, release.blocked_by, count(*) OVER ()
+FROM ({decided}) decided CROSS JOIN LATERAL ({release} OFFSET 0) release
+ORDER BY CASE WHEN release.blocked_by IS NULL THEN decided.score END DESC NULLS LAST, release.seeders DESC, decided.id
+LIMIT {limit:d} OFFSET {start:d}
+"""
+
+
+def _window(decided: QuerySet[Candidate], blocks: blocklist.Blocks, page: Page) -> list[_Place]:
+    """Where the decisions of a page stand, the best first and what is blocked among the rejected ones."""
+    release = blocks.mark_torrents(Torrent.objects.filter(pk=RawSQL("decided.torrent_id", ())))
+    inner, of_decided = decided.values("id", "torrent_id", "score").query.sql_with_params()
+    lateral, of_release = release.values("seeders", "blocked_by").query.sql_with_params()
+    sql = _WINDOW.format(decided=inner, release=lateral, limit=page.limit, start=page.rows.start)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, (*of_decided, *of_release))
+        return [_Place(*row) for row in cursor.fetchall()]
 
 
 def _own_first(rows: QuerySet[Candidate], media_id: int) -> QuerySet[Candidate]:

@@ -54,7 +54,8 @@ class Job(models.Model):
             models.CheckConstraint(condition=json_is("result", "object"), name="jobs_result_is_object"),
         ]
         indexes = [
-            models.Index(fields=["user", "-created_at"], name="jobs_newest"),
+            models.Index(fields=["user", "-created_at", "-id"], name="jobs_newest"),
+            models.Index(fields=["-created_at"], name="jobs_latest"),  # of everybody
             models.Index(fields=["status", "-created_at"], name="jobs_status"),
             models.Index(
                 fields=["created_at"],

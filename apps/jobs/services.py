@@ -15,6 +15,7 @@ from apps.jobs import outbox
 from apps.jobs.models import Job, Status
 from apps.jobs.registry import Running
 from sokoul import request_id
+from sokoul.api import Page, listing
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
 from sokoul.said import Said, here
 
@@ -107,6 +108,13 @@ def retry(job_id: UUID) -> Job:
 def of_user(user_id: int) -> QuerySet[Job]:
     """A person's own jobs, newest first."""
     return Job.objects.filter(user_id=user_id).order_by("-created_at", "-pk")
+
+
+def listed(user_id: int, page: Page) -> dict[str, Any]:
+    """A page of them. The rows are read once an index alone has found which they are."""
+    mine = of_user(user_id)
+    found = Job.objects.filter(pk__in=mine.values("pk")[page.rows]).order_by(*mine.query.order_by)
+    return listing([job_json(job) for job in found], mine.count(), page)
 
 
 def visible(job_id: UUID, user_id: int) -> Job:

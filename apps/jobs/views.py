@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from apps.jobs import services
 from apps.jobs.models import Status
-from sokoul.api import listing, page_of, problems
+from sokoul.api import page_of, problems
 
 PAGING = [OpenApiParameter("page", int), OpenApiParameter("limit", int)]
 
@@ -52,9 +52,7 @@ class Jobs(APIView):
         tags=["jobs"],
     )
     def get(self, request: Request) -> Response:
-        page = page_of(request)
-        jobs = services.of_user(_me(request))
-        return Response(listing([services.job_json(job) for job in jobs[page.rows]], jobs.count(), page))
+        return Response(services.listed(_me(request), page_of(request)))
 
 
 class OneJob(APIView):

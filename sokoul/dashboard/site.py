@@ -74,8 +74,9 @@ class Dashboard(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
         return {**super().each_context(request), "colors": None}
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from sokoul.dashboard import library, pages, profiles  # they ask for this site
+        from sokoul.dashboard import headers, library, pages, profiles  # they ask for this site
 
+        headers.keep()
         return [*pages.urls(self), *profiles.urls(self), *library.urls(self), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -10,7 +10,7 @@ MANY = 50_000  # rows, from which on being right to the last one is worth nothin
 
 
 class Estimated(Paginator):  # type: ignore[type-arg]  # it takes none when it runs
-    """The pages of a query set. Of all rows of a large table the number is PostgreSQL's own, of its last ANALYZE."""
+    """The pages of an ordered query set. Of all rows of a large table the number is PostgreSQL's own, of its last ANALYZE."""
 
     @cached_property
     def count(self) -> int:
@@ -18,6 +18,11 @@ class Estimated(Paginator):  # type: ignore[type-arg]  # it takes none when it r
         if not rows.query.where and (about := _estimate(rows.model._meta.db_table)) >= MANY:
             return about
         return int(super().count)
+
+    def _get_page(self, rows: Any, *rest: Any) -> Any:
+        """Which rows a page has is found out before they are read, or for a page far down all rows above it were read, too."""
+        listed: Any = self.object_list
+        return super()._get_page(listed.filter(pk__in=rows.values("pk")), *rest)  # type: ignore[misc]  # no stub has it
 
 
 def _estimate(table: str) -> int:

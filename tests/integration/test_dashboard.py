@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
+from unfold.widgets import UnfoldBooleanWidget
 
 from apps.accounts import audit
 from apps.accounts.admin import Listed
@@ -225,6 +226,37 @@ def test_a_list_costs_the_same_at_1_and_at_50_rows(admin: User, name: str) -> No
     for _ in range(49):
         rows_of(make_user())
     assert queries() == few <= 8
+
+
+def test_the_boxes_that_choose_rows_are_drawn_once_a_list_and_not_once_a_row(
+    admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    draw = UnfoldBooleanWidget.render
+
+    def drawing(widget: Any, name: str, *rest: Any, **more: Any) -> Any:
+        drawn.append(name)
+        return draw(widget, name, *rest, **more)
+
+    monkeypatch.setattr(UnfoldBooleanWidget, "render", drawing)
+    jobs = [failed_job() for _ in range(20)]
+    page = signed_in(admin).get("/dashboard/jobs/job/").content.decode()
+    for job in jobs:
+        assert f'name="_selected_action" value="{job.pk}"' in page
+    assert drawn.count("action-toggle") == 1
+    assert drawn.count("_selected_action") <= 1
+
+
+def test_downloads_are_filtered_by_their_status(admin: User, alice: User) -> None:
+    wish(alice, "failed", "Failed", request_id="went-wrong")
+    wish(alice, request_id="goes-on")
+    client = signed_in(admin)
+    every = client.get("/dashboard/downloads/download/").content.decode()
+    for status in ("Completed", "Failed", "Pending", "Running"):
+        assert f'href="?status={status}"' in every
+    failed = client.get("/dashboard/downloads/download/?status=Failed").content.decode()
+    assert "went-wrong" in failed
+    assert "goes-on" not in failed
 
 
 # --- what admins do ---------------------------------------------------------------------------------------------------

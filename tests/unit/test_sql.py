@@ -28,6 +28,10 @@ ALLOWED = {
         "rows",
     ): "a Statement's own SQL, which is checked where it is made, and LIMIT and OFFSET formatted as whole numbers",
     ("sokoul/api.py", "json"): "the same",
+    (
+        "apps/downloads/search.py",
+        "_window",
+    ): "what Django makes of two query sets, whose values go beside it, and LIMIT and OFFSET formatted as whole numbers",
     ("apps/downloads/claims.py", "_claims"): "what it is given is checked at its callers",
     ("sokoul/postgres/message.py", "send"): "parts, each checked where it is made",
     ("apps/jobs/claims.py", "_fail"): "one of the two constants that its two callers name",
