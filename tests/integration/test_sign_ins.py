@@ -328,7 +328,6 @@ def test_the_page_that_ends_them_keeps_its_socket_until_its_answer_replaces_it(v
 
 def hand_out(seats: list[Seat], deed: Callable[[], object]) -> None:
     """Give the hint that the deed sends to a hub that has these sockets."""
-    push._silent_until = 0.0  # as a test before this one may have had no Redis to send hints by
     with redis.Redis.from_url(ENV.redis_url).pubsub() as listener:
         listener.subscribe(push.CHANNEL)
         until(lambda: (listener.get_message(timeout=1) or {}).get("type") == "subscribe", what="the subscription")
