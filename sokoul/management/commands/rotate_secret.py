@@ -89,10 +89,10 @@ class Command(OperatorCommand):
             return
         self.say(f"Within {REREAD_SECONDS:g} s every process signs with the new one. Nothing has to be restarted.")
         if options["revoke"]:
-            self.say("Every token that was signed before is void: everybody has to sign in again.", "yellow")
-        else:
-            day = moments.of_unix(until).strftime("%Y-%m-%d %H:%M UTC")
-            self.say(f"The old one verifies until {day}; the next rotation after that, or --prune, removes it.")
+            self.say("All sign-ins have ended, and every token is void: everybody has to sign in again.", "yellow")
+            return
+        day = moments.of_unix(until).strftime("%Y-%m-%d %H:%M UTC")
+        self.say(f"The old one verifies until {day}; the next rotation after that, or --prune, removes it.")
         if not ENV.secret_key:
             self.say("Web sessions are signed with a key derived from it, and go over to the new one with it.")
 
