@@ -89,7 +89,7 @@ class Command(OperatorCommand):
             return
         self.say(f"Within {REREAD_SECONDS:g} s every process signs with the new one. Nothing has to be restarted.")
         if options["revoke"]:
-            self.say("All sign-ins have ended, and every token is void: everybody has to sign in again.", "yellow")
+            self.say("Every token that was signed before is void: everybody has to sign in again.", "yellow")
             return
         day = moments.of_unix(until).strftime("%Y-%m-%d %H:%M UTC")
         self.say(f"The old one verifies until {day}; the next rotation after that, or --prune, removes it.")
