@@ -45,6 +45,7 @@ def test_garbage_comes_to_the_dead_letters_with_its_bytes(worker: StartWorker, d
 def test_garbage_does_not_hold_up_the_others(worker: StartWorker) -> None:
     publish(b"poison")
     job = services.enqueue("scout", "noop", {})
+    wait_for(published)
     worker(slots=1, delays=(5, 5, 5))
     wait_for(lambda: Job.objects.get(pk=job.pk).status == Status.COMPLETED)
 
@@ -119,6 +120,7 @@ def test_a_long_job_is_not_delivered_to_another(
     broker.call(broker.declare())  # anew, with this ack wait
     started, release = tmp_path / "started", tmp_path / "release"
     job = services.enqueue("scout", "test.hold", {"started": str(started), "release": str(release)})
+    wait_for(published)
     worker()
     worker()
     wait_for(started.exists)

@@ -245,6 +245,7 @@ def test_a_breaking_change_waits_in_the_dead_letters_until_the_version_that_know
     registry.handler("scout", "test.changed", Blue)(lambda payload, job: done.append(payload.media_id))
     blue = worker()
     job = services.enqueue("scout", "test.changed", {"title_id": 7})
+    wait_for(published)
     wait_for(lambda: Job.objects.get(pk=job.pk).status == Status.FAILED)
     [letter] = wait_for(deadletters.letters)
     blue.stop()

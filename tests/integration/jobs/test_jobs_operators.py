@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+from contextlib import suppress
 from io import StringIO
 from typing import Any
 from uuid import uuid4
@@ -135,6 +136,7 @@ def test_replaying_runs_the_job_with_all_its_attempts(dead: Job, worker: Any) ->
     assert dead.sequence is not None
     manage("dlq", "replay", dead.sequence)
     assert deadletters.count() == 0
+    wait_for(published)
     worker()
     wait_for(lambda: Job.objects.get(pk=dead.pk).status == Status.COMPLETED)
     assert Job.objects.get(pk=dead.pk).attempts == 1
@@ -215,6 +217,16 @@ def test_a_job_is_published_on_commit_and_not_before(queue: None) -> None:
     wait_for(published)
     assert broker.call(broker.extent("JOBS")).messages == 2
     assert {job.pk, kept.pk} == set(Job.objects.values_list("pk", flat=True))
+
+
+def test_whoever_asks_for_a_job_publishes_it_without_the_relay(queue: None) -> None:
+    def is_published() -> bool:
+        job = services.enqueue("scout", "noop", {})
+        with suppress(AssertionError):  # JetStream did not take it in time, which may happen
+            return bool(wait_for(lambda: Job.objects.get(pk=job.pk).published_at, 4))
+        return False
+
+    wait_for(is_published)
 
 
 def test_what_is_rolled_back_is_never_published(queue: None) -> None:

@@ -60,6 +60,7 @@ def fresh() -> None:
 
 def ended(job: Job) -> Job:
     def look() -> Job | None:
+        published()
         job.refresh_from_db()
         return job if job.status in {Status.COMPLETED, Status.FAILED} else None
 
