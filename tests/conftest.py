@@ -42,11 +42,27 @@ def _running(name: str) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def secrets_as_configured() -> Iterator[None]:
-    """What a test has rotated, the next one must not sign with: secrets are remembered for half a minute."""
+    """What a test has rotated, the next one must not sign with: secrets are remembered for half a minute, and kept where
+    nothing takes their place."""
     from sokoul import env
 
     yield
+    env._LAST_SEEN.clear()
     env.reread()
+
+
+@pytest.fixture(autouse=True)
+def nothing_avoided() -> None:
+    """A process leaves alone for a while what did not answer: the servers of the next test do."""
+    from apps.accounts.channels import mail
+    from apps.bot import delivery
+    from apps.feed import push
+    from sokoul import http, throttling
+
+    push._silent_until = 0.0
+    mail._door.silent = delivery._door.silent = False
+    http._breaker.cache_clear()
+    throttling.LIMITER.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -253,7 +253,7 @@ def _wanted(path: Path, media: Media, guess: Guess, facts: dict[str, Any]) -> Pu
 
 def _placed(path: Path, wanted: PurePosixPath) -> tuple[PurePosixPath, bool]:
     """In place where it lies below the library, else by LINK_MODE, with what lies beside it."""
-    if (ENV.library / wanted).exists() and (ENV.library / wanted).samefile(path):
+    if path.is_relative_to(ENV.library.resolve()):
         return wanted, True
     placed, linked = placing.place(path, wanted)
     around = [(str(file), file.stat().st_size) for file in sidecars.beside(path) if _is_plain(file)]

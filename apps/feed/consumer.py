@@ -53,6 +53,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         self.sign_in: SignIn = (0, 0, None)
         self.last_id = 0  # of the newest event that was queued for the reader
         self._ready = False  # between the snapshot and the end
+        self._is_over = False  # before it began
         self._place: str | None = None
         self._waiting: deque[str] = deque()
         self._sender: asyncio.Task[None] | None = None
@@ -76,7 +77,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
                 await self._refuse(503, "The database does not answer. Try again shortly.", "database")
             own_id = (b"x-request-id", request_id.current().encode())
             await self.accept(headers=[own_id])  # type: ignore[list-item]  # bytes, says ASGI
-        delay = max(0.0, identity.expires_at - time.time())
+        delay = 0.0 if self._is_over else max(0.0, identity.expires_at - time.time())
         self._expiry = asyncio.get_running_loop().call_later(delay, self.expire)
         self._begin(first)
 
@@ -99,9 +100,16 @@ class FeedConsumer(AsyncWebsocketConsumer):
         return identity
 
     async def _enter(self, asked: str | None) -> list[dict[str, Any]]:
-        """Join, and look where the reader stands; gives the first messages. Hints that come meanwhile are read later."""
+        """Join, and look where the reader stands; gives the first messages. Hints that come meanwhile are read later.
+
+        PermanentError (401) where the sign-in has ended since it was shown: before the hub knew of this socket, or since.
+        """
         await hub().join(self, self._living)
-        return await in_thread(self._look, asked)
+        living = await in_thread(self._living, {self.sign_in})
+        first = await in_thread(self._look, asked)
+        if self._is_over or self.sign_in not in living:
+            raise PermanentError("Your sign-in has ended. Sign in again.", code="not_authenticated", status=401)
+        return first
 
     def _look(self, asked: str | None) -> list[dict[str, Any]]:
         """The snapshot; before it a resync for a reader whose `asked` position is not known. Moves to its own position."""
@@ -266,8 +274,10 @@ class FeedConsumer(AsyncWebsocketConsumer):
     # The way out
 
     def expire(self) -> None:
-        """Whoever opened it may no longer have it open."""
-        self._cut(EXPIRED)
+        """Whoever opened it may no longer have it open; one that is not let in yet is refused, or closed as soon as it is."""
+        self._is_over = True
+        if self._expiry is not None:
+            self._cut(EXPIRED)
 
     def _cut(self, code: int) -> None:
         self._ready = False

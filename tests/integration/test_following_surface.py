@@ -1,7 +1,6 @@
 """Following over REST, on pages and as a calendar."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import icalendar
@@ -19,7 +18,7 @@ from apps.jobs.models import Job
 from apps.media.models import Episode, Schedule
 from tests.cast import Api
 from tests.factories import PASSWORD
-from tests.integration.test_following import TODAY, film, follow, have, offer, series
+from tests.integration.test_following import DAY, film, follow, have, offer, series, today
 from tests.wishes import make_media
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
@@ -73,8 +72,8 @@ def fill(user: User, number: int) -> None:
     several profiles."""
     profile, _ = QualityProfile.objects.get_or_create(name=f"Copy {number % 5}", settings={})
     media = make_media(f"Series {number}", 1000 + number, kind="tv")
-    Episode.objects.create(media=media, season=1, number=1, air_date=TODAY, tmdb_id=1)
-    seen = film(number=number)
+    Episode.objects.create(media=media, season=1, number=1, air_date=today(), tmdb_id=1)
+    seen = film(number)
     for title, what in ((media, "all"), (seen, "film")):
         Follow.objects.create(user=user, media=title, what=what, profile=profile)
     low = offer(seen, f"Film.{number}.2021.480p.DVDRip.x264-X")
@@ -88,7 +87,7 @@ def fill(user: User, number: int) -> None:
 def test_lists_take_as_many_statements_however_long(
     api: Clients, alice: User, path: str, statements: int, rows: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    client, more = api(alice), {} if path == "/calendar" else {"limit": 100}
+    client, more = api(alice), {"first": str(today())} if path == "/calendar" else {"limit": 100}
     for number in range(50):
         fill(alice, number)
         if number in (0, 49):
@@ -100,12 +99,12 @@ def test_lists_take_as_many_statements_however_long(
 
 
 def test_what_is_there_but_not_good_enough(api: Clients, alice: User) -> None:
-    good, low, other = (film(number=number) for number in range(3))
+    good, low, other = (film(number) for number in range(3))
     for media, name in ((good, "2021.2160p.Remux"), (low, "2021.720p.HDTV.x264-X"), (other, "2021.480p.DVDRip.x264-X")):
         have(alice, media, Phase.DONE, torrent=offer(media, f"Film.{name}"), completed_at=timezone.now())
     for media in (good, low):
         follow(alice, media, "film")
-    held = series(TODAY, TODAY, tmdb_id=7)
+    held = series(today(), today(), tmdb_id=7)
     follow(alice, held, "missing")
     have(
         alice, held, Phase.DONE, target="s01e01", season=1, episode=1, torrent=offer(held, "Some.Series.S01E01.480p-X")
@@ -136,16 +135,15 @@ def test_what_is_there_stands_beside_what_is_wanted(browser: Client, api: Client
 
 
 def test_the_calendar_tells_days_and_states(api: Clients, alice: User, mallory: User) -> None:
-    media = series(*(TODAY + timedelta(days=number) for number in (-2, -1, 0, 3, 40)))
+    day = today()
+    media = series(*(day + number * DAY for number in (-2, -1, 0, 3, 40)))
     follow(alice, media, "all")
     have(alice, media, Phase.DONE, season=1, episode=1, target="s01e01")
     have(alice, media, Phase.DOWNLOADING, season=1, episode=2, target="s01e02")
     home = film()
-    Schedule.objects.filter(media=home).update(
-        cinema_on=TODAY - timedelta(days=9), digital_on=TODAY + timedelta(days=1)
-    )
+    Schedule.objects.filter(media=home).update(cinema_on=day - 9 * DAY, digital_on=day + 2 * DAY)
     follow(alice, home, "film")
-    first = str(TODAY - timedelta(days=3))
+    first = str(day - 3 * DAY)
     rows = api(alice).get("/calendar", first=first).json()["results"]
     assert [(row["code"] or row["kind"], row["state"]) for row in rows] == [
         ("S01E01", "here"), ("S01E02", "coming"), ("S01E03", "missing"), ("digital", "later"), ("S01E04", "later"),
@@ -163,8 +161,9 @@ def test_the_feed_is_a_calendar_of_rfc_5545(api: Clients, alice: User) -> None:
     media = make_media(title, kind="tv")
     Schedule.objects.create(media=media, read_at=timezone.now())
     follow(alice, media, "all")
+    day = today()
     Episode.objects.create(
-        media=media, season=1, number=2, air_date=TODAY, title="One, two", overview="First.\nSecond; third.", tmdb_id=1
+        media=media, season=1, number=2, air_date=day, title="One, two", overview="First.\nSecond; third.", tmdb_id=1
     )
     url = api(alice).post("/calendar/address").json()["url"]
     answer = api(None).get(url.partition("3000")[2] or url)
@@ -176,20 +175,20 @@ def test_the_feed_is_a_calendar_of_rfc_5545(api: Clients, alice: User) -> None:
     (event,) = icalendar.Calendar.from_ical(raw).walk("VEVENT")
     assert str(event["summary"]) == f"{title} · S01E02 · One, two"
     assert str(event["description"]) == "First.\nSecond; third."
-    assert (event.decoded("dtstart"), event.decoded("dtend")) == (TODAY, TODAY + timedelta(days=1))
+    assert (event.decoded("dtstart"), event.decoded("dtend")) == (day, day + DAY)
     assert event.decoded("dtstamp") == Schedule.objects.get().read_at.replace(microsecond=0)
     assert str(event["uid"]) == f"{media.pk}-s01e02@localhost"
     # The same thing on another day is the same entry.
-    Episode.objects.update(air_date=TODAY + timedelta(days=1))
+    Episode.objects.update(air_date=day + DAY)
     (moved,) = icalendar.Calendar.from_ical(api(None).get(url.partition("3000")[2] or url).content).walk("VEVENT")
-    assert (moved["uid"], moved.decoded("dtstart")) == (event["uid"], TODAY + timedelta(days=1))
+    assert (moved["uid"], moved.decoded("dtstart")) == (event["uid"], day + DAY)
 
 
 def test_no_title_begins_a_line_of_the_feed(api: Clients, alice: User) -> None:
     media = make_media("Lamp\rBEGIN:VALARM\x0bX\x85Y\u2028Z \U0001f468\u200d\U0001f469", kind="tv")
     follow(alice, media, "all")
     text = "One\r\nTwo\x0cEND:VEVENT"
-    Episode.objects.create(media=media, season=1, number=2, air_date=TODAY, title=text, overview=text, tmdb_id=1)
+    Episode.objects.create(media=media, season=1, number=2, air_date=today(), title=text, overview=text, tmdb_id=1)
     raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content
     whole = raw.replace(b"\r\n ", b"").decode()
     assert whole.splitlines() == whole.removesuffix("\r\n").split("\r\n"), "whatever is taken for the end of a line"
@@ -204,7 +203,7 @@ def test_a_feed_without_entries_is_a_calendar_all_the_same(api: Clients, alice: 
         "one, with nothing to show"
     )
     assert b"TZOFFSETTO:+0000" in raw
-    follow(alice, series(TODAY), "all")
+    follow(alice, series(today()), "all")
     raw = api(None).get("/app" + str(api(alice).post("/calendar/address").json()["url"]).partition("/app")[2]).content
     assert [part.name for part in icalendar.Calendar.from_ical(raw).subcomponents] == ["VEVENT"]
 
@@ -241,7 +240,7 @@ def test_a_new_password_ends_the_address_and_a_key_makes_none(api: Clients, alic
 
 
 def test_the_button_works_without_script(browser: Client, alice: User) -> None:
-    media = series(TODAY, season=3, slug="a-title")
+    media = series(today(), season=3, slug="a-title")
     page = f"/app/titles/{media.pk}/a-title"
     text = browser.get(page).content.decode()
     assert '<option value="season-3">' in text
@@ -255,7 +254,8 @@ def test_the_button_works_without_script(browser: Client, alice: User) -> None:
 
 
 def test_pages_show_what_is_followed_wanted_and_to_come(browser: Client, alice: User) -> None:
-    media = series(TODAY)
+    day = today()
+    media = series(day, day + DAY)  # one of them in this month, also where it ends meanwhile
     Episode.objects.update(title="<b>Landfall</b>")
     follow(alice, media, "all")
     for path, words in (
@@ -274,7 +274,7 @@ def test_the_address_is_shown_once(browser: Client) -> None:
 
 
 def test_what_is_followed_is_ended_where_it_is_listed(browser: Client, alice: User, bob: User) -> None:
-    media = series(TODAY)
+    media = series(today())
     first, second = (follow(alice, media, "season", season=number) for number in (1, 2))
     other = follow(bob, media, "all")
     page = browser.get("/app/followed").content.decode()

@@ -149,7 +149,7 @@ def prepare(download: Download) -> float:
     ("language", "words"),
     [
         ("en", "It waits until {}: no more releases may be fetched from Good before, by the limits that its admin has set."),
-        ("fr", "Il attend jusqu’au {} : d’ici là, plus aucune version ne peut être récupérée chez Good, "
+        ("fr", "Il attend jusqu’au {}\xa0: d’ici là, plus aucune version ne peut être récupérée chez Good, "
                "d’après les limites fixées par l’admin."),
     ],
 )  # fmt: skip

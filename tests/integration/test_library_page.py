@@ -9,9 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import AuditEntry, User
-from apps.downloads import import_jobs, tasks
+from apps.downloads import import_jobs, importing, placing, tasks
 from apps.downloads.import_jobs import ImportPayload
 from apps.downloads.models import LibraryFile
+from apps.jobs import services as jobs
 from apps.jobs.models import Job, Status
 from apps.jobs.registry import Running
 from sokoul.env import ENV
@@ -136,6 +137,53 @@ def test_it_is_seen_first_and_then_done_once(
     assert (told[0].action, told[0].target) == ("library.import_asked", "alice")
     assert {entry.actor for entry in told} == {"admin"}
     assert told[0].details == {"folder": str(shelf / "films"), "dry_run": True}
+
+
+class Killed(BaseException):
+    """The worker is gone; nothing catches it."""
+
+
+@pytest.mark.parametrize(
+    ("module", "seam", "before"),
+    [
+        (importing, "_placed", True),  # nothing of the second file is there
+        (placing, "place", False),  # it is in the library, what lies beside it is not
+        (importing, "_record", True),  # all of it is there, and no row knows
+        (importing, "_record", False),  # the row knows, the job does not
+    ],
+)
+def test_an_import_whose_worker_was_killed_goes_on_where_it_was(
+    providers: Demo, dashboard: Client, admin: User, shelf: Path, module: Any, seam: str, before: bool
+) -> None:
+    names = ["Some Shelf/" + FILM, *(f"The Tiny Planet Club/Season 01/Tiny Planet Club - S01E0{n}.mp4" for n in (1, 2))]
+    videos = [make_clip(shelf / "films" / name, seconds=number) for number, name in enumerate(names, 1)]
+    videos[1].with_suffix(".fr.srt").write_text("1\n")
+    payload = {"user_id": admin.pk, "root": str(shelf), "folder": "films", "dry_run": False, "language": "en"}
+    job = jobs.enqueue("hunter", "import", payload, user_id=admin.pk)
+    real, calls = getattr(module, seam), []
+
+    def dies_at_the_second(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 2 and before:
+            raise Killed
+        done = real(*given, **named)
+        if len(calls) == 2:
+            raise Killed
+        return done
+
+    with pytest.MonkeyPatch.context() as death:
+        death.setattr(module, seam, dies_at_the_second)
+        with pytest.raises(Killed):
+            work(job)
+    known = LibraryFile.objects.count()
+    assert known == (2 if (seam, before) == ("_record", False) else 1)
+    assert work(job)["counts"] == {"THERE": known, "IMPORTED": 3 - known}
+    filed = [ENV.library / row.path for row in LibraryFile.objects.order_by("path")]
+    assert [file.samefile(video) for file, video in zip(filed, videos, strict=True)] == [True] * 3
+    (words,) = ENV.library.rglob("*.srt")
+    assert words == filed[1].with_suffix(".fr.srt")
+    assert {file for file in ENV.library.rglob("*") if file.is_file()} == {*filed, words}
+    assert work(job)["counts"] == {"THERE": 3}
 
 
 def test_how_far_it_is_is_told_while_it_runs(

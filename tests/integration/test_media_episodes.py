@@ -11,13 +11,12 @@ from apps.media import episodes, tmdb
 from apps.media.models import Episode, Media, Schedule
 from sokoul.errors import TransientError
 from tests.demo import Demo
-from tests.integration.test_following import found
+from tests.integration.test_following import found, today
 from tests.providers import providers
 from tests.wishes import make_media
 
 __all__ = ["providers"]
 pytestmark = pytest.mark.django_db
-TODAY = timezone.now().date()
 
 
 def old(media: Media, hours: float) -> None:
@@ -41,7 +40,7 @@ def test_they_are_read_again_sooner_while_it_runs(providers: Demo) -> None:
     for media in (cats, club):
         episodes.refresh(media.pk)
     asked = len(providers.requests("tmdb"))
-    providers.add_episode("cats", 2, 4, TODAY)
+    providers.add_episode("cats", 2, 4, today())
     for media in (cats, club):
         old(media, 5)
         episodes.refresh(media.pk)
@@ -58,7 +57,7 @@ def test_they_are_read_again_sooner_while_it_runs(providers: Demo) -> None:
 
 def test_an_episode_keeps_its_row_and_goes_when_tmdb_has_it_no_more(providers: Demo) -> None:
     cats = found("harbour cats")
-    providers.add_episode("cats", 2, 4, TODAY)
+    providers.add_episode("cats", 2, 4, today())
     episodes.refresh(cats.pk)
     first = Episode.objects.get(media=cats, season=1, number=1).pk
     providers.reset()  # as it was before

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command, load_command_clas
 from django.test import Client
 
 from apps.accounts import anchors, audit
-from apps.accounts.models import AuditEntry, User
+from apps.accounts.models import AuditEntry, SignIn, User
 from apps.downloads.models import Download
 from apps.jobs import broker
 from apps.media.models import Favorite, Media
@@ -354,6 +354,9 @@ def test_a_rotation_signs_nobody_out(installation: Path, monkeypatch: pytest.Mon
     account = {"email": "a@example.com", "username": "alice", "password": PASSWORD}
     tokens = client.post("/auth/register", account, content_type="application/json").json()
 
+    browser = Client()
+    browser.force_login(User.objects.get(), "apps.accounts.authentication.EmailOrUsernameBackend")
+
     told = run("rotate_secret")
     assert (told["secrets"], told["place"]) == (2, str(ring))
     assert ring.stat().st_mode & 0o777 == 0o640, "whoever could read it still can"
@@ -363,9 +366,13 @@ def test_a_rotation_signs_nobody_out(installation: Path, monkeypatch: pytest.Mon
     fresh = client.post("/auth/refresh", {"refresh": tokens["refresh"]}, content_type="application/json")
     assert fresh.status_code == 200
     assert _key_of(fresh.json()["access"]) != _key_of(tokens["access"]), "the new one signs"
-    assert AuditEntry.objects.filter(action="secret.rotated").exists()
+    assert browser.get("/app/profile").status_code == 200
+    assert "ended" not in AuditEntry.objects.get(action="secret.rotated").details
 
     assert run("rotate_secret", "--revoke")["secrets"] == 1
+    assert not SignIn.objects.exists(), "nobody has a list of what proves nothing any more"
+    assert AuditEntry.objects.filter(action="secret.rotated").latest("id").details["ended"] == 2
+    assert browser.get("/app/profile").status_code == 302
     env.reread()
     unseen = {"Authorization": f"Bearer {fresh.json()['access']}"}  # one that was seen is believed for three seconds
     assert client.get("/user/profile", headers=unseen).status_code == 401

@@ -151,7 +151,7 @@ def test_reasons_are_told_in_the_language_of_who_reads(api: Clients, alice: User
     page.force_login(User.objects.get(pk=alice.pk))
     html = page.get(f"/app/titles/{lamp.pk}/{lamp.slug}").content.decode()
     assert "Source WEB-DL." in html
-    assert "Selon le profil de qualité « Web »." in html
+    assert "Selon le profil de qualité «\xa0Web\xa0»." in html
     assert f'<option value="{profile.pk}">Web</option>' in html
 
 

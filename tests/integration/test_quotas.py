@@ -163,7 +163,7 @@ def test_what_the_search_chose_is_refused_where_it_is_too_large(api: Clients, al
     limit(alice, bytes=100 * MB)
     download_id = start(api(alice)).json()["id"]
     services.choose(download_id, release(film(), 200 * MB), [])
-    assert reason_of(download_id).startswith("Ce téléchargement fait 200 Mo ; vous gardez 0 o")
+    assert reason_of(download_id).startswith("Ce téléchargement fait 200 Mo\xa0; vous gardez 0 o")
     assert not Job.objects.filter(kind="start").exists()
     second = start(api(alice)).json()["id"]
     services.choose(second, release(film(), 100 * MB), [])

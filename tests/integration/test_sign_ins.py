@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import redis
+from channels.testing import WebsocketCommunicator
 from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
@@ -23,7 +24,10 @@ from apps.accounts.models import AuditEntry, RefreshToken, Session, SignIn, User
 from apps.accounts.sign_ins import services as sign_ins
 from apps.accounts.tokens import Kind
 from apps.feed import push
-from apps.feed.hub import Hub
+from apps.feed.consumer import Authenticate, FeedConsumer
+from apps.feed.hub import Hub, Living, _hubs
+from apps.feed.hub import SignIn as Opened
+from apps.feed.hub import hub as hub_of_loop
 from sokoul.env import ENV
 from sokoul.errors import PermanentError
 from tests.cast import Api
@@ -346,7 +350,6 @@ def test_the_page_that_ends_them_keeps_its_socket_until_its_answer_replaces_it(v
 
 def hand_out(seats: list[Seat], deed: Callable[[], object]) -> None:
     """Give the hint that the deed sends to a hub that has these sockets."""
-    push._silent_until = 0.0  # as a test before this one may have had no Redis to send hints by
     with redis.Redis.from_url(ENV.redis_url).pubsub() as listener:
         listener.subscribe(push.CHANNEL)
         until(lambda: (listener.get_message(timeout=1) or {}).get("type") == "subscribe", what="the subscription")
@@ -367,6 +370,59 @@ def hand_out(seats: list[Seat], deed: Callable[[], object]) -> None:
 def _data(listener: Any) -> list[bytes]:
     message = listener.get_message(timeout=1)
     return [message["data"]] if message and message["type"] == "message" else []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_in_that_ends_before_the_hub_knows_its_socket_opens_none(valkey: str, alice: User) -> None:
+    """Nobody would tell the socket of it, and it would stay until the hub's next look at all of them."""
+    access = families.start(alice).access
+    assert opens(access, websocket.authenticate, websocket.living)
+
+    def authenticate(token: str | None, ticket: str | None) -> websocket.Identity:
+        shown = websocket.authenticate(token, ticket)
+        assert shown.sign_in[2]
+        sign_ins.end(alice.pk, shown.sign_in[2], by=alice)
+        return shown
+
+    assert not opens(access, authenticate, websocket.living)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_in_that_ends_while_its_socket_is_let_in_opens_none(valkey: str, alice: User) -> None:
+    """The hint comes when the rows were looked at already, and the handshake is not answered yet."""
+    heard: list[Callable[[], None]] = []
+
+    def living(opened: set[Opened]) -> set[Opened]:
+        for expire in heard:
+            expire()
+        return opened
+
+    def authenticate(token: str | None, ticket: str | None) -> websocket.Identity:
+        [(loop, hub)] = _hubs.items()
+        heard.append(lambda: loop.call_soon_threadsafe(lambda: [one.expire() for one in hub._sockets[alice.pk]]))
+        return websocket.authenticate(token, ticket)
+
+    assert not opens(families.start(alice).access, authenticate, living)
+
+
+def opens(token: str, authenticate: Authenticate, living: Living) -> bool:
+    """Whether the web lets this token's socket in."""
+
+    async def shown() -> bool:
+        hub = hub_of_loop()
+        socket = WebsocketCommunicator(
+            FeedConsumer.as_asgi(authenticate=authenticate, living=living), f"/ws?token={token}"
+        )
+        socket.scope["client"] = ("127.0.0.1", 5)
+        connected, _ = await socket.connect(timeout=60)
+        await socket.disconnect(timeout=60)
+        for task in hub._tasks:
+            task.cancel()
+        await asyncio.gather(*hub._tasks, return_exceptions=True)
+        await hub._redis.aclose()
+        return connected
+
+    return asyncio.run(shown())
 
 
 def test_nobody_opens_a_socket_by_a_sign_in_that_has_just_ended_in_another_process(

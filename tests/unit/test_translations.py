@@ -21,6 +21,8 @@ CATALOGUES = {ROOT / "locale": [ROOT / "apps", ROOT / "sokoul", ROOT / "template
 SINGLE, PLURAL = {"_", "gettext", "gettext_lazy", "gettext_noop"}, {"ngettext", "ngettext_lazy"}
 CONTEXT = {"pgettext", "pgettext_lazy"}
 COMPILE = "run: msgfmt -o django.mo django.po"
+# What no line may break, in French: a space before these signs, and within the quotation marks.
+LOOSE = re.compile("\\S [:;!?]|«(?!\u00a0)|(?<!\u00a0)»")
 GAP = re.compile(r"%\(\w+\)[sd]|%%|(?<!%)%[sd]|\{\w+\}|(?<!\w)/[a-z]\w+\b")
 Text = tuple[str, str, str]  # English, its plural or "", its context or ""
 catalogues = pytest.mark.parametrize("locale", CATALOGUES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -109,6 +111,12 @@ def test_every_translation_is_whole(locale: Path) -> None:
         for english, text in words(entry):
             assert text.strip(), f"no French for {english!r}"
             assert sorted(GAP.findall(text)) == sorted(GAP.findall(english)), f"other gaps in {text!r}"
+
+
+@catalogues
+def test_no_line_breaks_before_a_sign(locale: Path) -> None:
+    loose = [text for entry in french(locale) for _, text in words(entry) if LOOSE.search(text)]
+    assert not loose, "these want U+00A0 before : ; ! ? » and after «"
 
 
 @catalogues

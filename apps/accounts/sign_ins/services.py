@@ -144,6 +144,20 @@ def end_of_somebody(user_id: int, sign_in_id: UUID, *, by: User) -> None:
     end(user_id, sign_in_id, by=by)
 
 
+def end_everybodys() -> int:
+    """All of them end, in every process; how many those were. One person's after another's, each as `end` does it."""
+    people = SignIn.objects.order_by("user_id").values_list("user_id", flat=True).distinct()
+    return sum(_end_all_of(user_id) for user_id in list(people))
+
+
+def _end_all_of(user_id: int) -> int:
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+        _, removed = SignIn.objects.filter(user=user_id).delete()
+    identity.ended(user_id)
+    return removed.get(SignIn._meta.label, 0)
+
+
 def sweep() -> int:
     """Remove what has ended by itself, a day after it was used last: a page may be about to let its own go on (`goes_on`)."""
     now = timezone.now()

@@ -2,11 +2,14 @@
 
 import uuid
 
+from django.db import IntegrityError
+from psycopg.errors import ForeignKeyViolation
 from pydantic import BaseModel
 
 from apps.downloads.profiles import deciding
 from apps.jobs import services as jobs
 from apps.jobs.models import Job
+from sokoul.errors import PermanentError, TransientError
 
 TITLES_A_JOB = 20
 
@@ -31,12 +34,26 @@ def ask(media_id: int | None = None) -> Job:
 def run(payload: AgainPayload) -> dict[str, object]:
     """The body of `scout.redecide`. It may run twice: what is up to date already is found no more."""
     if payload.media_id is not None:
-        return {"titles": 1, "releases": deciding.decide_again(payload.media_id)}
+        return {"titles": 1, "releases": _decide(payload.media_id)}
     titles = deciding.out_of_date(payload.after, TITLES_A_JOB)
-    releases = sum(deciding.decide_again(media_id) for media_id in titles)
+    releases = sum(map(_decide, titles))
     if len(titles) == TITLES_A_JOB:
         _go_on(payload.model_copy(update={"after": titles[-1]}))
     return {"titles": len(titles), "releases": releases}
+
+
+def _decide(media_id: int) -> int:
+    """TransientError where the profile, a release or the title is deleted meanwhile: the next try knows of it."""
+    try:
+        return deciding.decide_again(media_id)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, ForeignKeyViolation):
+            raise
+        raise TransientError("What it decides by or about was deleted meanwhile.") from error
+    except PermanentError as error:
+        if error.status != 404:
+            raise
+        raise TransientError(error.message) from error
 
 
 def _go_on(payload: AgainPayload) -> None:

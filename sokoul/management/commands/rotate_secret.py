@@ -8,6 +8,7 @@ from django.db import DatabaseError
 
 from apps.accounts import audit
 from apps.accounts.second_factor import services as second_factor
+from apps.accounts.sign_ins import services as sign_ins
 from sokoul import keyring, moments, signing_keys
 from sokoul.env import ENV, REREAD_SECONDS, secrets_of
 from sokoul.operator_command import OperatorCommand
@@ -29,7 +30,7 @@ class Command(OperatorCommand):
         what.add_argument(
             "--revoke",
             action="store_true",
-            help="the secret has leaked: remove all old ones now; everybody signs in again",
+            help="the secret has leaked: remove all old ones now and end all sign-ins; everybody signs in again",
         )
 
     def run(self, options: dict[str, Any]) -> None:
@@ -44,8 +45,9 @@ class Command(OperatorCommand):
         except OSError as error:
             raise CommandError(f"{place.path} cannot be changed: {error.strerror}.") from error
         removed = len([secret for secret in before if secret not in ring])
+        ended = {"ended": self._end_sign_ins()} if options["revoke"] else {}
         if ring != before:
-            self._audit(removed=removed, pruned=options["prune"])
+            self._audit(removed=removed, pruned=options["prune"], **ended)
         self._explain(place, ring, removed, options)
 
     def _reseal(self, before: list[str], ring: list[str], options: dict[str, Any]) -> None:
@@ -61,6 +63,14 @@ class Command(OperatorCommand):
             self.stderr.write(
                 "The database does not answer: people need recovery codes in place of their authenticator app."
             )
+
+    def _end_sign_ins(self) -> int:
+        """None of them proves anything any more, or should. How many those were."""
+        try:
+            return sign_ins.end_everybodys()
+        except DatabaseError:
+            self.stderr.write("The database does not answer: run this again once it does, so that all sign-ins end.")
+            return 0
 
     def _audit(self, **details: Any) -> None:
         try:
@@ -80,9 +90,9 @@ class Command(OperatorCommand):
         self.say(f"Within {REREAD_SECONDS:g} s every process signs with the new one. Nothing has to be restarted.")
         if options["revoke"]:
             self.say("Every token that was signed before is void: everybody has to sign in again.", "yellow")
-        else:
-            day = moments.of_unix(until).strftime("%Y-%m-%d %H:%M UTC")
-            self.say(f"The old one verifies until {day}; the next rotation after that, or --prune, removes it.")
+            return
+        day = moments.of_unix(until).strftime("%Y-%m-%d %H:%M UTC")
+        self.say(f"The old one verifies until {day}; the next rotation after that, or --prune, removes it.")
         if not ENV.secret_key:
             self.say("Web sessions are signed with a key derived from it, and go over to the new one with it.")
 

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 DELAYS = (0.05, 0.1, 0.2)
@@ -20,6 +21,17 @@ def wait_for(condition: Callable[[], Any], seconds: float = 40.0, what: str = ""
             raise AssertionError(f"did not happen within {seconds:g} s: {what or condition}")
         time.sleep(0.01)
     return value
+
+
+def published() -> bool:
+    """Whether JetStream has what was committed. A process leaves to the relay what JetStream does not take from it in time, so this
+    does the relay's part."""
+    from apps.jobs import broker, relay
+    from apps.jobs.models import Job
+
+    with suppress(broker.BrokerDown):
+        relay.publish_due()
+    return not Job.objects.filter(published_at=None).exists()
 
 
 def register() -> None:

@@ -14,7 +14,7 @@ from apps.jobs import broker, claims, deadletters, messages, outbox, reconciling
 from apps.jobs.models import Job, Status
 from apps.jobs.streams import JOBS
 from tests.integration.jobs import kit
-from tests.integration.jobs.kit import wait_for
+from tests.integration.jobs.kit import published, wait_for
 
 StartWorker = Callable[..., Any]
 kit.register()
@@ -45,13 +45,14 @@ def test_garbage_comes_to_the_dead_letters_with_its_bytes(worker: StartWorker, d
 def test_garbage_does_not_hold_up_the_others(worker: StartWorker) -> None:
     publish(b"poison")
     job = services.enqueue("scout", "noop", {})
+    wait_for(published)
     worker(slots=1, delays=(5, 5, 5))
     wait_for(lambda: Job.objects.get(pk=job.pk).status == Status.COMPLETED)
 
 
 def test_a_message_of_a_job_that_is_gone_goes_too(worker: StartWorker) -> None:
     job = services.enqueue("scout", "noop", {})
-    wait_for(lambda: Job.objects.get(pk=job.pk).published_at)
+    wait_for(published)
     job.delete()
     worker()
     wait_for(queue_is_empty)
@@ -63,7 +64,7 @@ def test_the_same_job_twice_to_two_workers_has_one_effect(
 ) -> None:
     started, release = tmp_path / "started", tmp_path / "release"
     job = services.enqueue("scout", "test.hold", {"started": str(started), "release": str(release)})
-    wait_for(lambda: Job.objects.get(pk=job.pk).published_at)
+    wait_for(published)
     for copy in range(5):
         publish(messages.encode(Job.objects.get(pk=job.pk)), "jobs.scout.test.hold", **{"Nats-Msg-Id": f"copy-{copy}"})
     worker()
@@ -119,6 +120,7 @@ def test_a_long_job_is_not_delivered_to_another(
     broker.call(broker.declare())  # anew, with this ack wait
     started, release = tmp_path / "started", tmp_path / "release"
     job = services.enqueue("scout", "test.hold", {"started": str(started), "release": str(release)})
+    wait_for(published)
     worker()
     worker()
     wait_for(started.exists)
@@ -133,9 +135,9 @@ def test_a_long_job_is_not_delivered_to_another(
 def test_a_failed_job_whose_dead_letter_was_not_sent_gets_it_with_the_next_delivery(worker: StartWorker) -> None:
     """A worker was killed between writing Failed and publishing the dead letter."""
     job = services.enqueue("scout", "noop", {})
+    wait_for(published)
     [mine] = claims.claim({job.pk: 1})
     assert claims.fail(mine, "It broke.") is not None
-    wait_for(lambda: not queue_is_empty())
     worker()
     [letter] = wait_for(deadletters.letters)
     assert letter.reason == "It broke."
@@ -164,7 +166,7 @@ def test_a_message_given_up_by_jetstream_comes_to_its_end(
     try:
         publish(b"poison")
         job = services.enqueue("scout", "noop", {})
-        wait_for(lambda: Job.objects.get(pk=job.pk).published_at)
+        wait_for(published)
         wait_for(lambda: _deliver_and_drop() and broker.call(broker.extent("ADVISORIES")).messages == 2)
         assert broker.call(broker.extent(JOBS)).messages == 2
         assert wait_for(reconciling.take_advisories) == 2
@@ -186,7 +188,7 @@ def _deliver_and_drop() -> bool:
 def test_the_sweeper_finds_what_no_advisory_told_of(queue: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciling, "STRANDED", 0)
     job = services.enqueue("scout", "noop", {})
-    wait_for(lambda: Job.objects.get(pk=job.pk).published_at)
+    wait_for(published)
     publish(b"poison")
     assert reconciling.sweep() == 0, "what was never delivered is only waiting"
     assert len(broker.call(broker.take(JOBS, "scout", 10, 2))) == 2

@@ -20,7 +20,7 @@ from apps.jobs.streams import JOBS
 from apps.jobs.worker import PAUSE, Worker
 from tests import servers
 from tests.integration.jobs import kit
-from tests.integration.jobs.kit import wait_for
+from tests.integration.jobs.kit import published, wait_for
 from tests.outages import broken
 
 StartWorker = Callable[..., Any]
@@ -58,7 +58,7 @@ def with_relay(condition: Callable[[], Any]) -> None:
 def enqueued(count: int) -> None:
     """Jobs whose messages are in the stream."""
     services.enqueue_many("scout", "noop", [{} for _ in range(count)])
-    wait_for(lambda: not Job.objects.filter(published_at=None).exists())
+    wait_for(published)
 
 
 def doubling(pauses: list[float]) -> bool:
@@ -148,12 +148,12 @@ def test_a_store_restored_from_an_older_copy_costs_no_job(
     monkeypatch.setattr(reconciling, "SETTLED", 0)
     first = worker()
     services.enqueue_many("scout", "test.effect", [{} for _ in range(20)])
-    wait_for(lambda: not Job.objects.filter(published_at=None).exists())
+    wait_for(published)
     restarted(lambda: shutil.copytree(store, tmp_path / "older"))
     with_relay(all_completed)
     first.stop()
     services.enqueue_many("scout", "test.effect", [{} for _ in range(20)])
-    wait_for(lambda: not Job.objects.filter(published_at=None).exists())
+    wait_for(published)
     restarted(lambda: (shutil.rmtree(store), shutil.copytree(tmp_path / "older", store)))
     worker()
     one = relay.Relay()
@@ -225,7 +225,7 @@ def test_behind_a_slow_worker_memory_and_callers_stay_as_they_were(worker: Start
         services.enqueue("scout", "noop", {})
         seconds.append(time.monotonic() - began)
     assert sorted(seconds)[-3] < 1.0, "the contract's bound for accepting a wish; a busy machine may hold up one or two"
-    wait_for(lambda: not Job.objects.filter(published_at=None).exists(), 60)
+    wait_for(published, 60)
     wait_for(lambda: Job.objects.filter(kind="test.slow", status=Status.COMPLETED).exists())
     assert resident() - before < 50 * 2**20
     Job.objects.filter(kind="test.slow").delete()
@@ -245,6 +245,7 @@ def test_a_breaking_change_waits_in_the_dead_letters_until_the_version_that_know
     registry.handler("scout", "test.changed", Blue)(lambda payload, job: done.append(payload.media_id))
     blue = worker()
     job = services.enqueue("scout", "test.changed", {"title_id": 7})
+    wait_for(published)
     wait_for(lambda: Job.objects.get(pk=job.pk).status == Status.FAILED)
     [letter] = wait_for(deadletters.letters)
     blue.stop()

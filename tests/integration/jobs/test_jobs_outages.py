@@ -19,7 +19,7 @@ from apps.jobs.streams import JOBS
 from sokoul.stack.embedded import Postgres
 from tests import servers
 from tests.integration.jobs import kit
-from tests.integration.jobs.kit import wait_for
+from tests.integration.jobs.kit import published, wait_for
 
 StartWorker = Callable[..., Any]
 StartProcess = Callable[..., "subprocess.Popen[bytes]"]
@@ -189,7 +189,7 @@ def test_what_nats_has_lost_is_published_anew(queue: None, worker: StartWorker, 
     """Its disk is gone, or restored from older."""
     monkeypatch.setattr(reconciling, "SETTLED", 0)
     job = services.enqueue("scout", "noop", {})
-    wait_for(lambda: Job.objects.get(pk=job.pk).published_at)
+    wait_for(published)
     assert reconciling.republish_lost() == 0
     broker.call(broker.purge(JOBS))
     assert reconciling.republish_lost() == 1

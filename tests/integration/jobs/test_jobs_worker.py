@@ -13,7 +13,7 @@ from apps.jobs.models import Job, Status
 from apps.jobs.registry import Running, Snooze, failed, handler
 from sokoul import request_id
 from sokoul.errors import PermanentError, TransientError
-from tests.integration.jobs.kit import wait_for
+from tests.integration.jobs.kit import published, wait_for
 
 StartWorker = Callable[..., Any]
 calls: list[Running] = []
@@ -60,6 +60,7 @@ def fresh() -> None:
 
 def ended(job: Job) -> Job:
     def look() -> Job | None:
+        published()
         job.refresh_from_db()
         return job if job.status in {Status.COMPLETED, Status.FAILED} else None
 
@@ -108,7 +109,7 @@ def test_a_permanent_error_fails_at_once_and_tells_the_user(worker: StartWorker,
         "job_id": str(job.pk),
     }
     wait_for(lambda: broker.call(broker.extent("JOBS")).messages == 0)
-    assert wait_for(lambda: Job.objects.get(pk=job.pk).published_at)
+    wait_for(published)
 
 
 def test_after_the_third_redelivery_a_job_fails(worker: StartWorker, user: Any) -> None:
