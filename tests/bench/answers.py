@@ -30,14 +30,17 @@ CALMLY, WITHOUT_PAUSE = f"{PEOPLE} people, a call a second each, p95", f"{PEOPLE
 
 
 def unheard_of() -> Iterator[str]:
-    """Words that find something at TMDB and that nobody has searched for yet: beginnings of two words of a name, and then of three."""
+    """Words that find something at TMDB and that nobody has searched for yet: beginnings of two words of a name, or of three."""
     from sokoul.demo.catalogue import TITLES, words
 
-    for number in (2, 3):
-        for title in TITLES:
-            for chosen in itertools.permutations([word for word in words(title.names()[0]) if len(word) > 3], number):
-                beginnings = ([word[:size] for size in range(2, len(word) + 1)] for word in chosen)
-                yield from map("+".join, itertools.product(*beginnings))
+    told = set()
+    for title, number in itertools.product(TITLES, (2, 3)):
+        for chosen in itertools.permutations([word for word in words(title.names()[0]) if len(word) > 3], number):
+            beginnings = ([word[:size] for size in range(2, len(word) + 1)] for word in chosen)
+            for query in map("+".join, itertools.product(*beginnings)):
+                if query not in told:  # by another title, or another word
+                    told.add(query)
+                    yield query
 
 
 def searches(tokens: Sequence[str], queries: Iterator[str], count: int) -> list[bytes]:

@@ -63,7 +63,7 @@ def test_a_process_has_ten_connections_to_postgresql_and_no_eleventh(transaction
     try:
         with suppress(PoolTimeout):
             while len(held) < 2 * ENV.database_pool:
-                held.append(pool.getconn(2))
+                held.append(pool.getconn(0.5))
         assert 0 < len(held) <= pool.max_size == ENV.database_pool == 10
     finally:
         for link in held:
