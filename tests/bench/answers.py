@@ -34,7 +34,7 @@ def unheard_of() -> Iterator[str]:
     from sokoul.demo.catalogue import TITLES, words
 
     told = set()
-    for title, number in itertools.product(TITLES, (2, 3)):
+    for number, title in itertools.product((2, 3), TITLES):
         for chosen in itertools.permutations([word for word in words(title.names()[0]) if len(word) > 3], number):
             beginnings = ([word[:size] for size in range(2, len(word) + 1)] for word in chosen)
             for query in map("+".join, itertools.product(*beginnings)):
