@@ -2,8 +2,5 @@
 
 import os
 
-# Before anything that reads the environment: it says where the servers will be. A program that a benchmark starts has it from there.
-if "SOKOUL_BENCHMARK" not in os.environ:
-    from tests import servers as servers
-
-    os.environ["SOKOUL_BENCHMARK"] = str(os.getpid())
+if "PART_OF_BENCHMARK" not in os.environ:  # what a benchmark starts has the environment of that one's servers
+    from tests import servers as servers  # before anything that reads it: it says where the servers will be

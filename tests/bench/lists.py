@@ -21,8 +21,8 @@ PATHS = {
 }
 
 
-def fill() -> list[str]:
-    """Rows of PEOPLE; access tokens of some of them, so that answers differ."""
+def fill(number_of_people: int = PEOPLE, downloads: int = DOWNLOADS) -> list[str]:
+    """Rows of so many people, and an access token of each."""
     from apps.accounts import families
     from apps.downloads.models import Download
     from apps.media.models import Favorite, Media
@@ -37,16 +37,16 @@ def fill() -> list[str]:
         for n in range(TITLES)
     )  # fmt: skip
     titles = list(Media.objects.order_by("id").values_list("pk", flat=True))
-    people = [make_user() for _ in range(PEOPLE)]
+    people = [make_user() for _ in range(number_of_people)]
     for number, user in enumerate(people):
-        mine = [titles[(number * 13 + n) % TITLES] for n in range(DOWNLOADS)]
+        mine = [titles[(number * 13 + n) % TITLES] for n in range(downloads)]
         Favorite.objects.bulk_create(Favorite(user=user, media_id=media) for media in mine[:FAVORITES])
         Download.objects.bulk_create(
             Download(user=user, media_id=media, phase="done", status="Completed", name=f"Tram.{media}.1080p.WEB-DL")
             for media in mine
         )
     _cache_search()
-    return [families.start(user).access for user in people[:16]]
+    return [families.start(user).access for user in people]
 
 
 def _cache_search() -> None:
@@ -74,7 +74,7 @@ def fastapi(port: int) -> "AbstractContextManager[stack.Process]":
 
 
 def measure() -> Iterator[Figure]:
-    tokens = fill()
+    tokens = fill()[:16]  # enough for answers to differ
     with ExitStack() as parts:
         servers = [parts.enter_context(stack.listening(start)) for start in (ours, fastapi)]
         for what, path in PATHS.items():

@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.bench import report
 
 BENCHMARKS = (
-    "jobs", "torrent", "lists", "large", "starting", "logins", "sockets", "streaming", "releases", "syncing", "limiting",
+    "jobs", "workers", "backlog", "torrent", "lists", "large", "starting", "answers", "statements", "crowd", "logins", "sockets",
+    "streaming", "releases", "syncing", "limiting",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "docs" / "benchmarks.md"

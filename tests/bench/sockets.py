@@ -53,6 +53,10 @@ class Reader(asyncio.Protocol):
             self._heard()
         self._seen = text[-len(MARK) + 1 :].replace(MARK, b"") if MARK not in text else b""
 
+    def say(self, text: bytes) -> None:
+        """A message of at most 125 bytes, masked by nothing (RFC 6455, 5.3)."""
+        self._transport.write(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)  # type: ignore[attr-defined]
+
     def close(self) -> None:
         self._transport.close()
 
@@ -65,7 +69,7 @@ def upgrade(path: str) -> bytes:
     ).encode()
 
 
-def _itself(reader: Reader) -> Reader:
+def itself(reader: Reader) -> Reader:
     return reader
 
 
@@ -85,7 +89,7 @@ class Crowd:
             for path in paths[start : start + 50]:
                 reader = Reader(upgrade(path), self._opened, self._heard)
                 self._readers.append(reader)
-                await loop.create_connection(partial(_itself, reader), "127.0.0.1", port)
+                await loop.create_connection(partial(itself, reader), "127.0.0.1", port)
             if self._open < len(self._readers):
                 await asyncio.wait_for(self._all.wait(), 60)
 

@@ -55,7 +55,8 @@ def program(*command: str, **environment: str) -> Iterator[Process]:
     """A program that is stopped by SIGTERM at the end, by force after 30 s."""
     path = servers.FOLDER / f"{Path(command[0]).name}-{time.monotonic_ns()}.log"
     with path.open("wb") as output:
-        process = spawn(command, {**os.environ, **environment}, signal.SIGKILL, output.fileno(), ROOT)
+        own = {**os.environ, "PART_OF_BENCHMARK": "1", **environment}
+        process = spawn(command, own, signal.SIGKILL, output.fileno(), ROOT)
     try:
         yield process
     except TimeoutError:
