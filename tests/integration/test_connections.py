@@ -42,11 +42,11 @@ def links(web: Web, server: str) -> set[int]:
 def searching(valkey: str, nats: str, alice: User) -> Callable[[Web], None]:
     """REQUESTS people at once, who each ask for what is in the cache, and for a job: a row and a message."""
     broker.call(broker.declare())
-    cache.save(cache.key_of("tram", "", 1, tmdb.language()), {"results": []})
+    cache.save(cache.key_of("fifty at once", "", 1, tmdb.language()), {"results": []})
     body, headers = {"media_id": make_media().pk}, {"Authorization": f"Bearer {token_of(alice)}"}
 
     def ask(web: Web) -> None:
-        assert web.get("/search?query=tram", headers=headers).json() == {"results": []}
+        assert web.get("/search?query=fifty+at+once", headers=headers).json() == {"results": []}
         answer = web.request("POST", "/search", headers=headers, json=body)
         assert answer.status_code == 202, answer.text
 

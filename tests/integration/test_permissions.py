@@ -121,7 +121,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         worker="scout", kind="search", user=alice, payload={"query": MARK}, error=MARK, request_id="click-1"
     )
     push.notify(alice.pk, "download_completed", f"{MARK} film is in your library.")
-    audit.record("download.started", MARK, alice)
+    entry = audit.record("download.started", MARK, alice)
     key = api_keys.create(alice, MARK).row
     sign_ins = {
         name: SignIn.objects.create(
@@ -138,7 +138,7 @@ def things(alice: User, bob: User) -> dict[str, Any]:
         "user_id": bob.pk, "media_id": film.pk, "hers": hers.pk, "torrent": release.pk, "job_id": job.pk, "channel_id": hook.pk,
         "mail": mail.pk, "index": 0, "sequence": 999_999, "request_id": "click-1", "slug": film.slug, "size": "w342",
         "file": "none.jpg", "content_type_id": 1, "app_label": "accounts", "url": "nothing", "accounts/user": bob.pk,
-        "accounts/auditentry": audit.AuditEntry.objects.latest("pk").pk, "media/media": hers.pk, "downloads/torrent": release.pk,
+        "accounts/auditentry": entry, "media/media": hers.pk, "downloads/torrent": release.pk,
         "downloads/candidate": candidate.pk, "downloads/download": wishes["download_id"].pk, "jobs/job": job.pk,
         "object_id": 1, "key_id": key.pk, "blocked_id": blocked.pk, "downloads/blocked": blocked.pk,
         "indexer_id": indexer.pk, "downloads/indexer": indexer.pk, "profile_id": profile.pk, "follow_id": followed.pk,
