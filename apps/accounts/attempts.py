@@ -19,9 +19,8 @@ from sokoul.postgres.message import MessagePart
 DAY = 86_400  # seconds; no limit looks back further
 _OLD_AT_ONCE = 20  # rows that a try removes in passing, many times what it adds
 
-_TAKE = (
-    "SELECT * FROM attempts_take(%s::text[], %s::text[], %s::int[], %s::int[], %s, %s)"  # a function of migration 0011
-)
+# Functions of migration 0011.
+_TAKE = "SELECT * FROM attempts_take(%s::text[], %s::text[], %s::int[], %s::int[], %s, %s)"
 _FORGET = "SELECT attempts_forget(%s::bigint[], %s::text[], %s::text[])"
 _LOSABLE = MessagePart("SELECT set_config('synchronous_commit', 'off', true)")
 

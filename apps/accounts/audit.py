@@ -51,14 +51,10 @@ def writing(action: str, target: str = "", user: User | None = None, **details: 
     """What `record` sends; the last part of its message."""
     if command := component.command():
         details["command"] = command
-    who = (user.pk, user.username) if user else (None, "")
-    return MessagePart(
-        _WRITE,
-        [
-            *(timezone.now(), *who, client_ip.current(), action),
-            *(target.replace("\0", "")[:200], Jsonb(details), request_id.current()),
-        ],
-    )
+    user_id, name = (user.pk, user.username) if user else (None, "")
+    shown = target.replace("\0", "")[:200]
+    whence, asked = client_ip.current(), request_id.current()
+    return MessagePart(_WRITE, [timezone.now(), user_id, name, whence, action, shown, Jsonb(details), asked])
 
 
 def verify() -> Verdict:

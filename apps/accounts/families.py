@@ -68,9 +68,8 @@ def beginning(user: User) -> tuple[Pair, MessagePart]:
     family, jti, now = uuid.uuid4(), uuid.uuid4(), timezone.now()
     end, latest = sign_ins.ends(SignInKind.API, now)
     whence = client_ip.current(), sign_ins.agent()
-    return _pair(user, family, jti), MessagePart(
-        _BEGIN, [user.pk, user.token_epoch, family, jti, now, end, latest, *whence]
-    )
+    values = [user.pk, user.token_epoch, family, jti, now, end, latest, *whence]
+    return _pair(user, family, jti), MessagePart(_BEGIN, values)
 
 
 @contextmanager
