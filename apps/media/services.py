@@ -181,13 +181,6 @@ def remove_favorite(user_id: int, media_id: int) -> None:
         Favorite.objects.filter(user_id=user_id, media_id=media_id).delete()
 
 
-_JOINED = tuple(f"media__{name}" for name in FIELDS)
-
-
-def _joined_json(row: dict[str, Any]) -> dict[str, Any]:
-    return media_json({name: row[f"media__{name}"] for name in FIELDS})
-
-
 _FAVORITES = Statement(
     f"""SELECT {COLUMNS}, favorite.created_at AS favorited_at
     FROM (SELECT id FROM favorites WHERE user_id = %(user_id)s ORDER BY created_at DESC, id DESC {{window}}) page
@@ -235,12 +228,25 @@ def _watch_json(row: dict[str, Any]) -> dict[str, Any]:
     return {**{name: row[name] for name in names}, "progress": round(100 * row["position"] / row["duration"], 2)}
 
 
+_HISTORY = Statement(
+    f"""SELECT watch.media_id, watch.position, watch.duration, watch.watched_at,
+        round(100 * watch.position::numeric / watch.duration::numeric, 2)::float AS progress,
+        (SELECT to_json(its) FROM (SELECT {COLUMNS}) its) AS media
+    FROM (SELECT id FROM watch_history WHERE user_id = %(user_id)s ORDER BY watched_at DESC, id DESC {{window}}) page
+    JOIN watch_history watch USING (id) JOIN media m ON m.id = watch.media_id
+    ORDER BY watch.watched_at DESC, watch.id DESC""",  # noqa: S608 - constants
+    "SELECT count(*) FROM watch_history WHERE user_id = %(user_id)s",
+)
+
+
 def history(user_id: int, page: Page) -> dict[str, Any]:
     """What a person watched, newest first; position and duration in seconds, progress in percent."""
-    rows = Watch.objects.filter(user_id=user_id).order_by("-watched_at", "-id")
-    of_page = Watch.objects.filter(pk__in=rows.values("pk")[page.rows]).order_by(*rows.query.order_by)
-    window = of_page.values("media_id", "position", "duration", "watched_at", *_JOINED)
-    return listing([{**_watch_json(row), "media": _joined_json(row)} for row in window], rows.count(), page)
+    return _HISTORY.rows(page, user_id=user_id)
+
+
+def history_json(user_id: int, page: Page) -> dict[str, Any]:
+    """The same, to be sent as it is."""
+    return _HISTORY.json(page, user_id=user_id)
 
 
 def position_of(user_id: int, media_id: int) -> float:

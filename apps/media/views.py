@@ -67,7 +67,7 @@ class WatchHistory(APIView):
         tags=["media"],
     )
     def get(self, request: Request) -> Response:
-        return Response(services.history(user_of(request).pk, page_of(request)))
+        return Response(services.history_json(user_of(request).pk, page_of(request)))
 
     @extend_schema(
         summary="Remember how far I came",

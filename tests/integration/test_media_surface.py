@@ -106,6 +106,10 @@ def test_what_was_watched_comes_newest_first(api: Clients, alice: User, mallory:
     found = api(alice).get("/watch-history").json()
     told = [(row["media_id"], row["position"], row["duration"], row["media"]["title"]) for row in found["results"]]
     assert told == [(one.pk, 30, 60, "Title 1"), (two.pk, 20, 60, "Title 2")]
+    assert [row["progress"] for row in found["results"]] == [50, 33.33]
+    favourite = {**found["results"][0]["media"], "favorited_at": None}
+    api(alice).post("/media/favorite", {"media_id": one.pk})
+    assert {**api(alice).get("/media/favorites").json()["results"][0], "favorited_at": None} == favourite
     assert api(mallory).get("/watch-history").json()["total"] == 0
     assert services.position_of(alice.pk, one.pk) == 30
     assert services.position_of(mallory.pk, one.pk) == 0
@@ -126,7 +130,14 @@ def test_positions_lie_within_the_title(api: Clients, alice: User, body: dict[st
     assert Watch.objects.count() == (status == 200)
 
 
-@pytest.mark.parametrize(("path", "statements"), [("/media/favorites", 1), ("/watch-history", 2)])
+def test_how_far_a_moment_of_a_title_is_told_too(api: Clients, alice: User) -> None:
+    """Of numbers that no clock gives, but a client may send: PostgreSQL divides no such floats."""
+    body = {"media_id": make_media().pk, "position": 5e-324, "duration": 86_400}
+    assert api(alice).put("/watch-history", body).status_code == 200
+    assert [row["progress"] for row in api(alice).get("/watch-history").json()["results"]] == [0]
+
+
+@pytest.mark.parametrize(("path", "statements"), [("/media/favorites", 1), ("/watch-history", 1)])
 def test_lists_take_as_many_statements_however_long(
     api: Clients, alice: User, path: str, statements: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
