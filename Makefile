@@ -25,7 +25,8 @@ dev: ## build .venv with what testing needs
 tools:
 	@docker compose version >/dev/null 2>&1 || requirements/programs docker-compose
 	@requirements/programs 'chromium|chromium-browser|google-chrome=chromium' haproxy promtool=prometheus \
-		nft=nftables ip=iproute2 slowhttptest
+		nft=nftables ip=iproute2 slowhttptest \
+		'prometheus-alertmanager|alertmanager=prometheus-alertmanager'
 
 test: dev tools ## every test, on real servers and a real browser
 	@$(RUN) -m pytest -n 4 --dist worksteal

@@ -32,6 +32,10 @@ PLANNED = {
     "sokoul_worker_job_duration_seconds", "sokoul_db_connections_active", "sokoul_nats_messages_processed",
     "sokoul_cache_hits_total", "sokoul_cache_misses_total",
 }  # fmt: skip
+LIVE = {
+    "Servers", "Processes", "Dead letters", "Not measured", "Requests by status", "Time to answer", "Slowest routes (p95)",
+    "Open WebSockets", "Disks", "Memory", "Processor", "Database connections",
+}  # fmt: skip
 PROMQL_WORDS = re.compile(r"\b(sokoul_[a-z_]+|up)\b(?=[\s{\[)]|$)")
 
 
@@ -274,7 +278,7 @@ def test_without_a_component_there_are_no_files() -> None:
 
 
 @pytest.mark.stack
-def test_prometheus_scrapes_it_and_loads_the_rules(product: Product, tmp_path: Path) -> None:
+def test_prometheus_scrapes_it_loads_the_rules_and_fills_the_dashboard(product: Product, tmp_path: Path) -> None:
     prometheus = shutil.which("prometheus")
     if prometheus is None:
         pytest.skip("Prometheus is not installed: apt-get install prometheus")
@@ -300,6 +304,7 @@ def test_prometheus_scrapes_it_and_loads_the_rules(product: Product, tmp_path: P
             assert target["scrapeUrl"].endswith("/metrics")
             until(lambda: _components(api) == {"postgres", "redis", "nats"}, 30, "all components in one scrape")
             until(lambda: "SokoulProcessMissing" in _firing(api), 30, "an evaluation: only the web runs")
+            until(lambda: _live(api, product) >= LIVE, 30, "the dashboard's panels showing what it does")
     finally:
         process.terminate()
         process.wait(30)
@@ -319,6 +324,22 @@ def _scraped(api: httpx.Client) -> dict[str, Any] | None:
 def _components(api: httpx.Client) -> set[str]:
     found = api.get("/query", params={"query": "sokoul_component_up"}).json()["data"]["result"]
     return {row["metric"]["component"] for row in found}
+
+
+def _live(api: httpx.Client, product: Product) -> set[str]:
+    """The dashboard's panels that show something while people ask. Prometheus understands what each of them wants."""
+    assert product.http.get("/user/profile").status_code == 401
+    board = json.loads((DEPLOY / "grafana" / "dashboards" / "sokoul.json").read_text())
+    live = set()
+    for panel in board["panels"]:
+        if panel["type"] == "row" or panel["datasource"]["type"] != "prometheus":
+            continue
+        for target in panel["targets"]:
+            asked = target["expr"].replace("$__rate_interval", "30s")
+            answer = api.get("/query", params={"query": asked}).json()
+            assert answer["status"] == "success", (panel["title"], answer)
+            live |= {panel["title"]} if answer["data"]["result"] else set()
+    return live
 
 
 def _firing(api: httpx.Client) -> set[str]:

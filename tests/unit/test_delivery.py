@@ -1,6 +1,7 @@
 """The workflow and the hooks call what developers call, and ask for no more rights than they need."""
 
 import re
+import shlex
 from typing import Any
 
 import yaml
@@ -22,6 +23,17 @@ def test_the_workflow_calls_make_targets_that_exist_and_all_that_check() -> None
     for step in STEPS:
         if "run" in step:
             assert re.search(r"\bmake \w|apt-get install|docker (save|login)", step["run"]), step["run"]
+
+
+def test_the_tests_find_their_programs_on_the_runner() -> None:
+    """What `make tools` asks for, and GitHub's images do not bring, is installed where all tests run."""
+    tools = re.search(r"^tools:\n((?:\t.+\n)+)", MAKEFILE, re.MULTILINE)
+    assert tools
+    asked = shlex.split(tools[1].rpartition("requirements/programs")[2].replace("\\\n", " "))
+    wanted = {one.rpartition("=")[2] for one in asked} - {"chromium", "iproute2"}
+    assert wanted >= {"haproxy", "slowhttptest"}
+    (installing,) = (step["run"] for step in JOBS["test"]["steps"] if "apt-get" in step.get("run", ""))
+    assert wanted <= set(installing.split())
 
 
 def test_every_target_that_is_no_file_is_declared_as_such() -> None:
