@@ -3,7 +3,7 @@ PYTHON ?=
 RUN := .venv/bin/python
 export PYTHON
 
-.PHONY: help up down venv dev tools test unit interop lint containers alerts fuzz crowd bench bench-parse chaos soak lock
+.PHONY: help up down venv dev tools test unit interop lint containers alerts fuzz crowd bench bench-parse chaos soak staging lock
 .PHONY: coverage secrets sast audit licences outdated sbom hooks image push try
 
 help: ## this list
@@ -79,6 +79,9 @@ chaos: dev ## break a running Sokoul by a seeded schedule: make chaos [SEED=n] [
 soak: dev ## the same load without faults, and what every process holds: make soak [MINUTES=10] [RECORD=1]
 	@$(RUN) -m tests.chaos.soak $(if $(MINUTES),--minutes $(MINUTES))
 
+staging: dev ## smoke, main job and load against a deployment, or one of its own: make staging [URL=https://…] [MINUTES=5]
+	@$(RUN) -m tests.staging.run $(if $(URL),--url $(URL)) $(if $(MINUTES),--minutes $(MINUTES))
+
 lock: dev ## resolve the requirements anew and lock them with hashes
 	@cd requirements && for name in base embedded dev bench installer; do \
 		../.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
@@ -129,5 +132,5 @@ image: ## build the container image: make image [VERSION=1.2.3]
 push:
 	@docker tag sokoul:$(VERSION) "$(IMAGE):$(VERSION)" && docker push "$(IMAGE):$(VERSION)"
 
-try: image dev ## start all containers, look whether they are well, and remove them again
-	@deploy/try
+try: image dev ## start all containers, look whether they are well, and remove them again: make try [THEN="make staging URL=…"]
+	@deploy/try $(THEN)

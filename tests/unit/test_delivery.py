@@ -11,8 +11,10 @@ from tests.image import ROOT
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+STAGING: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/staging.yml").read_text())
 JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
-STEPS = [step for job in JOBS.values() for step in job["steps"]]
+ALL_JOBS: list[dict[str, Any]] = [*JOBS.values(), *STAGING["jobs"].values()]
+STEPS = [step for job in ALL_JOBS for step in job["steps"]]
 CALLED = {target for step in STEPS for target in re.findall(r"\bmake ([a-z]+)", step.get("run", ""))}
 
 
@@ -23,6 +25,15 @@ def test_the_workflow_calls_make_targets_that_exist_and_all_that_check() -> None
     for step in STEPS:
         if "run" in step:
             assert re.search(r"\bmake \w|apt-get install|docker (save|login)", step["run"]), step["run"]
+
+
+def test_what_comes_to_main_is_tried_on_staging_with_five_minutes_of_load() -> None:
+    assert STAGING[True] == {"push": {"branches": ["main"]}}  # YAML reads `on` as a truth value
+    runs = {step["run"] for job in STAGING["jobs"].values() for step in job["steps"] if "run" in step}
+    assert runs == {
+        "make staging MINUTES=5",
+        'make try THEN="make staging URL=http://127.0.0.1:3000 MINUTES=5"',
+    }
 
 
 def test_the_tests_find_their_programs_on_the_runner() -> None:
@@ -42,10 +53,10 @@ def test_every_target_that_is_no_file_is_declared_as_such() -> None:
 
 
 def test_rights_are_given_job_by_job_and_actions_are_pinned() -> None:
-    assert WORKFLOW["permissions"] == {}
-    for name, job in JOBS.items():
-        assert job["permissions"] == {"contents": "read"}, name
-        assert job["timeout-minutes"] <= 60, name
+    assert WORKFLOW["permissions"] == STAGING["permissions"] == {}
+    for job in ALL_JOBS:
+        assert job["permissions"] == {"contents": "read"}, job["name"]
+        assert job["timeout-minutes"] <= 60, job["name"]
     for step in STEPS:
         if "uses" in step:
             assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
