@@ -17,7 +17,7 @@ from apps.jobs.models import Job
 from apps.media.models import Media
 from sokoul.errors import PermanentError
 from tests.cast import Api
-from tests.wishes import make_media
+from tests.wishes import make_media, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "nats")]
 Clients = Callable[[User | None], Api]
@@ -110,6 +110,44 @@ def test_who_was_faster_with_the_last_place_has_it(alice: User, media: Media) ->
     assert (refused.value.status, refused.value.code) == (429, "quota")
     assert list(Download.objects.values_list("media_id", flat=True)) == [other.pk]
     assert written() == [1, 1, 1, 1, 1]
+
+
+def test_who_is_not_committed_yet_is_waited_for(alice: User, media: Media) -> None:
+    User.objects.filter(pk=alice.pk).update(quota_active=1)
+    other, mine, theirs = make_media("Other", 2), backend(), threading.Event()
+
+    def last_place() -> None:
+        try:
+            with transaction.atomic():
+                services.start(alice.pk, other.pk)
+                theirs.set()
+                until(lambda: waits(mine), "the second wish waiting for the first")
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=last_place)
+
+    def act() -> None:
+        thread.start()
+        assert theirs.wait(40)
+
+    with before_writing(act), pytest.raises(PermanentError) as refused:
+        services.start(alice.pk, media.pk)
+    thread.join()
+    assert (refused.value.status, written()) == (429, [1, 1, 1, 1, 1])
+
+
+def backend() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def waits(process: int) -> bool:
+    """Whether that connection waits for another one's lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cardinality(pg_blocking_pids(%s))", [process])
+        return bool(cursor.fetchone()[0])
 
 
 def test_who_was_overtaken_and_is_in_nobody_s_way_starts_all_the_same(alice: User, media: Media) -> None:
