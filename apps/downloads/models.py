@@ -144,7 +144,8 @@ class Torrent(models.Model):
 class Candidate(models.Model):
     """What was decided about a release for one title by one profile, with every reason (releases.verdict)."""
 
-    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="candidates")
+    # Without an index of its own, here and below: another one that holds all rows begins with it.
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="candidates", db_index=False)
     torrent = models.ForeignKey(Torrent, on_delete=models.CASCADE, related_name="candidates")
     score = models.IntegerField(null=True, help_text="Null when rejected.")
     reasons = models.JSONField(default=list)
@@ -180,7 +181,6 @@ class Candidate(models.Model):
             models.Index(
                 models.F("media"), models.F("score").desc(nulls_last=True), models.F("id"), name="candidates_ranked"
             ),
-            models.Index(fields=["torrent"], name="candidates_torrent"),
         ]
 
     def __str__(self) -> str:
@@ -268,7 +268,9 @@ OWNED = (Phase.QUEUED, Phase.METADATA, Phase.DOWNLOADING, Phase.PAUSED, Phase.FI
 class Download(models.Model):
     """One person's wish for one title, from the click to the end of seeding. The long-lived state machine (HOUSE)."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="downloads")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="downloads", db_index=False
+    )
     media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="downloads")
     torrent = models.ForeignKey(Torrent, on_delete=models.SET_NULL, null=True, related_name="downloads")
     profile = models.ForeignKey(
@@ -374,7 +376,6 @@ class Download(models.Model):
                 name="downloads_kept",
             ),
             models.Index(fields=["user", "status"], name="downloads_user_status"),
-            models.Index(fields=["media"], name="downloads_media"),
             models.Index(fields=["swarm"], name="downloads_swarm"),
             models.Index(fields=["status", "-created_at"], name="downloads_status"),
             models.Index(
@@ -392,7 +393,7 @@ class Download(models.Model):
 class Start(models.Model):
     """That a person started a download, or one again: what the weekly quota counts, also once the download is gone."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     at = models.DateTimeField()
 
     class Meta:
@@ -447,7 +448,6 @@ class LibraryFile(models.Model):
         ]
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], name="library_files_newest"),
-            models.Index(fields=["media"], name="library_files_media"),
             models.Index(fields=["path"], name="library_files_path"),
         ]
 

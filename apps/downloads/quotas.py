@@ -18,34 +18,27 @@ from apps.accounts.models import User
 from apps.accounts.quotas import Quotas, limits_of
 from apps.downloads.models import Download, Start
 from sokoul.errors import PermanentError
+from sokoul.postgres import message
+from sokoul.postgres.message import MessagePart
 from sokoul.said import said
 from sokoul.templatetags.shown import size
 
 WEEK = timedelta(days=7)
-# A download has the size of what it holds; until that is known, of its release.
-_USED = """
-WITH active AS (SELECT user_id, count(*) AS n FROM downloads
-                WHERE user_id = ANY(%(people)s) AND status IN ('Pending', 'Running') GROUP BY user_id),
-    known AS (SELECT user_id, sum(bytes_total) AS n FROM downloads
-              WHERE user_id = ANY(%(people)s) AND status <> 'Failed' AND bytes_total > 0
-              AND id IS DISTINCT FROM %(without)s GROUP BY user_id),
-    promised AS (SELECT d.user_id, sum(t.size) AS n FROM downloads d JOIN torrents t ON t.id = d.torrent_id
-                 WHERE d.user_id = ANY(%(people)s) AND d.status <> 'Failed' AND d.bytes_total = 0
-                 AND d.id IS DISTINCT FROM %(without)s GROUP BY d.user_id),
-    starts AS (SELECT user_id, count(*) AS n FROM download_starts
-               WHERE user_id = ANY(%(people)s) AND at > %(since)s GROUP BY user_id)
-SELECT person, coalesce(active.n, 0), (coalesce(known.n, 0) + coalesce(promised.n, 0))::bigint, coalesce(starts.n, 0)
-FROM unnest(%(people)s::bigint[]) person
-    LEFT JOIN active ON active.user_id = person LEFT JOIN known ON known.user_id = person
-    LEFT JOIN promised ON promised.user_id = person LEFT JOIN starts ON starts.user_id = person
-"""
+_USED = """SELECT person, used.active, used.bytes, used.weekly
+FROM unnest(%s::bigint[]) person CROSS JOIN LATERAL downloads_used(person, %s, %s, true) used"""  # a function of migration 0012
+_NOTE = """WITH older AS (DELETE FROM download_starts WHERE user_id = %s AND at <= %s)
+INSERT INTO download_starts (user_id, at) VALUES (%s, %s)"""
+
+
+def week_ago() -> datetime:
+    """Starts that are older count no more."""
+    return timezone.now() - WEEK
 
 
 def used(people: list[int], *, without: int | None = None) -> dict[int, Quotas]:
     """What each of them uses; `without` the bytes of one download."""
-    values = {"people": people, "without": without, "since": timezone.now() - WEEK}
     with connection.cursor() as cursor:
-        cursor.execute(_USED, values)
+        cursor.execute(_USED, [people, without, week_ago()])
         return {row[0]: Quotas(*row[1:]) for row in cursor.fetchall()}
 
 
@@ -59,15 +52,24 @@ def take(user: User, bytes: int, *, without: int | None = None) -> None:
 
     `without`: the download that is started again, whose bytes count once. Inside the transaction that holds the person.
     """
-    limits, now = limits_of(user), used([user.pk], without=without)[user.pk]
+    refuse(user, used([user.pk], without=without)[user.pk], bytes)
+    message.send(noting(user.pk))
+
+
+def refuse(user: User, now: Quotas, bytes: int) -> None:
+    """PermanentError (429, code quota) where one more of so many bytes is too much for who uses this much now."""
+    limits = limits_of(user)
     if limits.active is not None and (now.active or 0) >= limits.active:
         _refuse("active", now.active, limits.active, _too_many_at_once(now.active or 0, limits.active))
     if limits.weekly is not None and (now.weekly or 0) >= limits.weekly:
         _refuse("weekly", now.weekly, limits.weekly, _too_many_a_week(user.pk, now.weekly or 0, limits.weekly))
     if limits.bytes is not None and (now.bytes or 0) + max(bytes, 1) > limits.bytes:
         _refuse("bytes", now.bytes, limits.bytes, _too_large(now.bytes or 0, limits.bytes, bytes))
-    Start.objects.filter(user=user, at__lte=timezone.now() - WEEK).delete()
-    Start.objects.create(user=user, at=timezone.now())
+
+
+def noting(user_id: int) -> MessagePart:
+    """One more start, as part of a message; those that count no more are removed in passing."""
+    return MessagePart(_NOTE, [user_id, week_ago(), user_id, timezone.now()])
 
 
 def too_large(download_id: int, bytes: int) -> str:

@@ -1,6 +1,6 @@
 """How downloads and their files look to the outside, and the only writer of a download's phase."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -99,14 +99,24 @@ def announce(download_id: int) -> None:
     """Record what the download looks like now, and the notification that its end deserves."""
     row = Download.objects.filter(pk=download_id).values(*FIELDS).get()
     told = _for_sockets(row)
-    plain = {key: value for key, value in told.items() if not key.endswith("_at")}
-    push.record(row["user_id"], "download.updated", plain)
+    push.record(row["user_id"], "download.updated", _without_moments(told))
     about = {"download_id": row["id"], "media_id": row["media_id"], "title": told["title"]}
     if row["phase"] == Phase.SEEDING:
         push.notify(row["user_id"], "download_completed", lambda: _("“%(title)s” is in your library.") % told, **about)
     elif row["phase"] == Phase.FAILED:
         about["reason"] = row["reason"]
         push.notify(row["user_id"], "download_failed", lambda: _failed(row, told["title"]), **about)
+
+
+def new_json(download: Download, title: Mapping[str, Any], profile: str | None) -> dict[str, Any]:
+    """What `announce` records, of a download that is about to be written. `title`: title, year and poster_path."""
+    row = {name: getattr(download, name) for name in FIELDS if "__" not in name}
+    about = {f"media__{name}": title[name] for name in ("title", "year", "poster_path")}
+    return _without_moments(_for_sockets({**row, **about, "profile__name": profile}))
+
+
+def _without_moments(told: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if not key.endswith("_at")}
 
 
 def _failed(row: dict[str, Any], title: str) -> str:

@@ -2,22 +2,21 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
 from apps.accounts import audit
 from apps.accounts.models import User
-from apps.downloads import blocklist, faults, forgetting, quotas, rows, search
-from apps.downloads.engine.metainfo import parse_magnet
+from apps.downloads import blocklist, faults, forgetting, quotas, rows, search, starting
 from apps.downloads.following.models import Declined, Follow
-from apps.downloads.models import Candidate, Download, Phase, Torrent
-from apps.downloads.profiles import services as profiles
+from apps.downloads.models import Download, Phase, Torrent
+from apps.downloads.starting import start as start  # how a wish begins
 from apps.feed import push
 from apps.jobs import services as jobs
-from apps.media.models import Kind, Media
-from sokoul import request_id
+from apps.jobs.models import Job
+from apps.media.models import Kind
 from sokoul.env import ENV
 from sokoul.errors import PermanentError, conflict, forbidden, not_found
 from sokoul.said import here, joined, said
@@ -41,15 +40,6 @@ class StartPayload(BaseModel):
     torrent_id: int | None = None
 
 
-def _target(media: Media, torrent: Torrent | None, magnet_key: str, season: int | None, episode: int | None) -> str:
-    """What of the title is wanted, so that the same thing is not downloaded twice: a film is one thing."""
-    if media.kind == Kind.MOVIE:
-        return ""
-    if season is not None:
-        return f"s{season:02d}" + (f"e{episode:02d}" if episode is not None else "")
-    return torrent.key if torrent else magnet_key
-
-
 def hold(user_id: int) -> User:
     """The person, whose wishes queue behind this one until it is committed."""
     if (user := quotas.hold(user_id)) is None:
@@ -61,114 +51,12 @@ def existing(wish: Download, replaces: int | None = None) -> PermanentError | No
     """Why the same thing is not started again in the same copy; that which it `replaces` is no reason."""
     same = Download.objects.filter(user_id=wish.user_id, media_id=wish.media_id, target=wish.target, copy=wish.copy)
     found = same.exclude(pk=replaces or 0).exclude(phase__in=[Phase.FAILED, Phase.CANCELLED])
-    if (download := found.first()) is None:
-        return None
-    state = "in your library" if download.status == "Completed" else "being downloaded"
-    return conflict(f"Download {download.pk} of this title is already {state}.", download_id=download.pk)
+    return starting.exists_already(download.pk, download.status) if (download := found.first()) else None
 
 
-def start(
-    user_id: int,
-    media_id: int,
-    *,
-    torrent_id: int | None = None,
-    magnet: str | None = None,
-    season: int | None = None,
-    episode: int | None = None,
-    profile_id: int | None = None,
-    automatic: bool = False,
-    how: str = "",
-    replaces: int | None = None,
-) -> tuple[Download, str]:
-    """Accept a wish: the download's row and its job in one transaction, with its line in the audit trail. Returns it with the
-    job's id. `automatic`: the release was found for the person and not chosen by them, so that another one will do as well.
-    `how` goes into that line: what started it, where no person did.
-
-    `replaces`: a complete download of the same person and thing, whose files make room once this one's are there. It is of that
-    one's copy, and by that one's profile unless told. Else it is of the copy that the person follows by that profile, if they do.
-
-    Without a release or magnet the best release is searched for first, by the quality profile that was asked for, else by the
-    one that the title uses. Raises PermanentError: 400 bad magnet, 404 unknown title, release or profile, 409 active or complete
-    already, 429 more than their quotas allow.
-    """
-    if torrent_id is not None and magnet:
-        raise PermanentError("Give a release or a magnet, not both.", fields={"magnet": ["not with torrent_id"]})
-    link = parse_magnet(magnet) if magnet else None
-    media = Media.objects.filter(pk=media_id).first()
-    if media is None:
-        raise not_found("This title")
-    torrent = _offered(media_id, torrent_id) if torrent_id is not None else None
-    key = (link.info_hash_v1 or link.info_hash_v2 or "") if link else ""
-    download = Download(
-        user_id=user_id, media=media, torrent=torrent, profile_id=profile_id, season=season, episode=episode,
-        target=_target(media, torrent, key, season, episode), magnet=link.canonical() if link else "",
-        name=link.name if link else torrent.title if torrent else "",
-        phase=Phase.QUEUED if torrent or link else Phase.SEARCHING, request_id=request_id.current(),
-        automatic=automatic, replaces_id=replaces, is_upgrade=replaces is not None,
-    )  # fmt: skip
-    try:
-        with transaction.atomic():
-            user = hold(user_id)
-            if replaces is None:
-                download.copy = _copy(download)
-            else:
-                _inherit(download, _replaceable(download, replaces))
-            if download.profile_id is not None:
-                profiles.hold(download.profile_id)
-            if error := existing(download, replaces):
-                raise error
-            quotas.take(user, torrent.size if torrent else 0)
-            download.save()
-            job = enqueue(download)
-            rows.announce(download.pk)
-            noted = {"how": how} if how else {}
-            audit.record("download.started", str(download.pk), user, media_id=media_id, title=media.title, **noted)
-    except IntegrityError as error:  # somebody was faster between the look and the insert
-        raise existing(download, replaces) or error from error
-    return download, str(job.pk)
-
-
-def _copy(wish: Download) -> int:
-    """Of which copy of the title it is: of one of its own where its person follows the title by its profile."""
-    follows = Follow.objects.filter(user_id=wish.user_id, media_id=wish.media_id, profile_id=wish.profile_id)
-    return wish.profile_id if wish.profile_id is not None and follows.exists() else 0
-
-
-def _inherit(download: Download, old: Download) -> None:
-    """An upgrade takes the place of one copy, and is chosen by what that was chosen by."""
-    download.target, download.copy = old.target, old.copy
-    download.profile_id = download.profile_id or old.profile_id
-
-
-def _replaceable(wish: Download, download_id: int) -> Download:
-    """The download that is to be replaced. 404 or 403 where it is not theirs, 409 where it is another thing or
-    not complete."""
-    old = owned(wish.user_id, download_id)
-    if old.media_id != wish.media_id or (wish.target and wish.target != old.target) or old.status != "Completed":
-        raise conflict("Only a complete download of the same title can be replaced.", phase=old.phase)
-    return old
-
-
-def _offered(media_id: int, torrent_id: int) -> Torrent:
-    candidate = Candidate.objects.filter(media_id=media_id, torrent_id=torrent_id).select_related("torrent").first()
-    if candidate is None:
-        raise not_found("This release of this title")
-    return candidate.torrent
-
-
-def enqueue(download: Download) -> Any:
+def enqueue(download: Download) -> Job:
     """The first job of a download in its present phase."""
-    if download.phase == Phase.SEARCHING:
-        payload = {
-            "media_id": download.media_id,
-            "season": download.season,
-            "episode": download.episode,
-            "download_id": download.pk,
-            "profile_id": download.profile_id,
-        }
-        return jobs.enqueue("scout", "search", payload, user_id=download.user_id)
-    payload = {"download_id": download.pk, "torrent_id": download.torrent_id}
-    return jobs.enqueue("hunter", "start", payload, user_id=download.user_id)
+    return jobs.enqueue(*starting.first_job(download), user_id=download.user_id)
 
 
 def choose(download_id: int, release: Torrent | None, refusals: list[str]) -> None:

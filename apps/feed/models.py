@@ -9,7 +9,9 @@ class Event(models.Model):
     """Something that happened. `user_id` null tells everybody. Ids ascend in commit order per reader (see `push.record`)."""
 
     user_id: int | None
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, null=True, related_name="+")
+    user = models.ForeignKey(
+        "accounts.User", on_delete=models.CASCADE, null=True, related_name="+", db_index=False
+    )  # events_replay
     type = models.CharField(max_length=32)
     data = models.JSONField(default=dict)
     at = models.DateTimeField(auto_now_add=True)

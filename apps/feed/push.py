@@ -13,14 +13,18 @@ from uuid import UUID
 import orjson
 import redis
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import override
+from psycopg.types.json import Jsonb
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.feed.models import Event
 from sokoul import logs
 from sokoul.env import ENV
+from sokoul.postgres import message
+from sokoul.postgres.message import MessagePart
 
 log = logs.logger(__name__)
 CHANNEL = "feed"
@@ -28,8 +32,14 @@ LOOK_AGAIN = "look_again"  # a hint that is for the hubs themselves, and told to
 SILENCE = (
     1.0  # seconds without hints after one that Redis did not take: whoever has much to tell does not wait each time
 )
-# Two-key advisory locks live apart from one-key ones; both numbers are only names.
-_EVERYBODY, _ONE = 0x50_4B_01, 0x50_4B_02
+_RECORD = "SELECT number, before FROM events_record(%s, %s, %s, %s)"  # a function of migration 0003
+# Whoever has recorded holds the lock: the newest is theirs.
+_RECORDED = """
+SELECT newest.id, greatest(
+    (SELECT max(id) FROM events WHERE user_id = %s AND id < newest.id),
+    (SELECT max(id) FROM events WHERE user_id IS NULL AND id < newest.id), 0)
+FROM (SELECT max(id) AS id FROM events WHERE user_id = %s) newest
+"""
 _silent_until = 0.0
 _on_notification: list[Callable[[Event], None]] = []
 
@@ -41,41 +51,39 @@ def _redis() -> redis.Redis:
     return redis.Redis.from_url(ENV.redis_url, socket_connect_timeout=0.3, socket_timeout=0.5, retry=retry)
 
 
-def _order(user_id: int | None) -> None:
-    """Make ids ascend in commit order for every reader: writers to one person queue, a broadcast queues with everybody.
-
-    The lock is held until the transaction ends: tell people last, and several people in the order of their ids.
-    """
-    with connection.cursor() as cursor:
-        if user_id is None:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_EVERYBODY])
-        else:
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s, %s)",
-                [_EVERYBODY, _ONE, user_id % 2**31],
-            )
-
-
 def record(user_id: int | None, type: str, data: dict[str, Any]) -> Event:
-    """Write an event for one person, or for everybody (None), and tell the sockets on commit."""
-    with transaction.atomic():
-        _order(user_id)
-        after = _newest(user_id)
-        event = Event.objects.create(user_id=user_id, type=type, data=data)
-        message = {"id": event.pk, "type": type, "at": event.at, "data": data}
-        transaction.on_commit(lambda: _hint(user_id, message, after))
+    """Write an event for one person, or for everybody (None), and tell the sockets on commit.
+
+    Whoever writes to the same person queues from here until the transaction ends, and a broadcast with everybody: tell people last,
+    and several people in the order of their ids.
+    """
+    event = new(user_id, type, data)
+    ((number, before),) = message.send(writing(event))
+    tell(event, number, before)
     return event
 
 
-def _newest(user_id: int | None) -> int:
-    """The event before this one, as its reader sees it (None: the broadcast before): who was not told that missed a hint."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT greatest((SELECT max(id) FROM events WHERE user_id = %s),"
-            " (SELECT max(id) FROM events WHERE user_id IS NULL), 0)",
-            [user_id],
-        )
-        return int(cursor.fetchone()[0])
+def new(user_id: int | None, type: str, data: dict[str, Any]) -> Event:
+    """The same for who writes it with other rows in one message: `writing`, as its last part `written`, and then `tell`."""
+    return Event(user_id=user_id, type=type, data=data, at=timezone.now())
+
+
+def writing(event: Event) -> MessagePart:
+    """What `record` sends."""
+    return MessagePart(_RECORD, [event.user_id, event.type, Jsonb(event.data), event.at])
+
+
+def written(user_id: int) -> MessagePart:
+    """The number of the event that was written to this person in the same transaction, and that of the one before it."""
+    return MessagePart(_RECORDED, [user_id, user_id])
+
+
+def tell(event: Event, number: int, before: int) -> None:
+    """Once it was sent: have the sockets told on commit. `before`: the newest that its reader had until then, who missed a hint if
+    they do not know it."""
+    event.pk = number
+    told = {"id": number, "type": event.type, "at": event.at, "data": event.data}
+    transaction.on_commit(lambda: _hint(event.user_id, told, before))
 
 
 def on_notification(hook: Callable[[Event], None]) -> None:

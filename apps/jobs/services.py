@@ -42,21 +42,29 @@ def enqueue(
     A job that already has `job_id` is returned as it is. `run_at`: not before. The request id comes from the context.
     Raises PermanentError (413) on a payload beyond MAX_PAYLOAD.
     """
-    fields = {
-        "worker": worker,
-        "kind": kind,
-        "payload": _plain(payload),
-        "user_id": user_id,
-        "run_at": run_at,
-        "request_id": request_id.current(),
-    }
+    fields = _fields(worker, kind, payload, user_id) | {"run_at": run_at}
     if job_id is None:
         job, created = Job.objects.create(**fields), True
     else:
         job, created = Job.objects.get_or_create(id=job_id, defaults=fields)
     if created and (run_at is None or run_at <= now()):
-        transaction.on_commit(lambda: outbox.hand_over([outbox.outgoing(job)]))
+        hand_over(job)
     return job
+
+
+def new(worker: str, kind: str, payload: Payload, *, user_id: int | None = None) -> Job:
+    """The same for who writes it with other rows in one message, and then calls `hand_over`."""
+    return Job(**_fields(worker, kind, payload, user_id))
+
+
+def hand_over(job: Job) -> None:
+    """Have a job that was written published on commit."""
+    transaction.on_commit(lambda: outbox.hand_over([outbox.outgoing(job)]))
+
+
+def _fields(worker: str, kind: str, payload: Payload, user_id: int | None) -> dict[str, Any]:
+    about = {"user_id": user_id, "request_id": request_id.current()}
+    return {"worker": worker, "kind": kind, "payload": _plain(payload), **about}
 
 
 def _plain(payload: Payload) -> dict[str, Any]:

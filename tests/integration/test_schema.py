@@ -203,13 +203,45 @@ def plan(sql: str) -> str:
 
 
 def test_a_replay_reads_the_events_of_one_person_alone() -> None:
-    """The key has the order, too: which of the two is read is a matter of how many events are others'."""
-    people = [make_user() for _ in range(20)]
-    Event.objects.bulk_create(Event(user=person, type="note") for _ in range(50) for person in people)
+    """The key has the order, too: which of the two is read is a matter of how many events are others', here nearly all."""
+    reader, other = make_user(), make_user()
+    Event.objects.bulk_create(Event(user=other if n % 500 else reader, type="note") for n in range(2000))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE events")
-    asked = f"SELECT id FROM events WHERE user_id = {people[5].pk} AND id > 100 ORDER BY id LIMIT 1000"
+    asked = f"SELECT id FROM events WHERE user_id = {reader.pk} AND id > 100 ORDER BY id LIMIT 1000"
     assert "using events_replay" in plan(asked)
+
+
+# Of each index that has all rows: its table, its name, its columns in their order; of expressions, 0.
+INDEXES = """SELECT c.relname, i.indexrelid::regclass::text, string_to_array(i.indkey::text, ' ')::int[]
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND i.indpred IS NULL"""
+KEYS = """SELECT conrelid::regclass::text, conname, conkey::int[] FROM pg_constraint
+    WHERE contype = 'f' AND connamespace = 'public'::regnamespace"""
+STARTED = {"downloads", "download_starts", "jobs", "events", "logs", "candidates"}  # what a start or a search writes
+
+
+def test_every_foreign_key_is_found_by_an_index() -> None:
+    """Or deleting what it points to would read the whole table for each row."""
+    with connection.cursor() as cursor:
+        cursor.execute(INDEXES)
+        found = {(table, columns[0]) for table, _, columns in cursor.fetchall()}
+        cursor.execute(KEYS)
+        assert not [name for table, name, (column,) in cursor.fetchall() if (table, column) not in found]
+
+
+def test_no_index_repeats_how_another_begins() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(INDEXES)
+        found = [row for row in cursor.fetchall() if row[0] in STARTED]
+    assert {table for table, _, _ in found} == STARTED
+    repeated = [
+        (name, other)
+        for table, name, columns in found
+        for its, other, longer in found
+        if its == table and other != name and longer[: len(columns)] == columns
+    ]
+    assert not repeated
 
 
 @pytest.mark.django_db(transaction=True)

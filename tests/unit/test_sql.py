@@ -35,6 +35,7 @@ ALLOWED = {
     ("apps/downloads/claims.py", "_claims"): "what it is given is checked at its callers",
     ("sokoul/postgres/message.py", "send"): "parts, each checked where it is made",
     ("apps/jobs/claims.py", "_fail"): "one of the two constants that its two callers name",
+    ("sokoul/postgres/inserting.py", "inserting"): "names of our own tables and columns, quoted by the driver",
     ("sokoul/backup.py", "counts"): "names of our own tables, quoted by the driver",
 }
 Found = tuple[str, int]

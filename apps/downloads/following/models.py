@@ -65,10 +65,7 @@ class Follow(models.Model):
                 name="follows_retention_valid",
             ),
         ]
-        indexes = [
-            models.Index(fields=["user", "-created_at", "-id"], name="follows_newest"),
-            models.Index(fields=["media"], name="follows_media"),
-        ]
+        indexes = [models.Index(fields=["user", "-created_at", "-id"], name="follows_newest")]
 
     def __str__(self) -> str:
         return f"{self.user_id} follows {self.media_id}: {self.what}"
