@@ -6,7 +6,8 @@ not through a channel layer: one PUBLISH from any thread, one subscription a web
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +25,15 @@ from sokoul.env import ENV
 
 log = logs.logger(__name__)
 CHANNEL = "feed"
+TOGETHER = "together"  # a hint that carries what passes for several people
+AT_ONCE = 100  # messages in one of them
 LOOK_AGAIN = "look_again"  # a hint that is for the hubs themselves, and told to nobody
 SILENCE = (
     1.0  # seconds without hints after one that Redis did not take: whoever has much to tell does not wait each time
 )
 # Two-key advisory locks live apart from one-key ones; both numbers are only names.
 _EVERYBODY, _ONE = 0x50_4B_01, 0x50_4B_02
+NOBODY = 0  # to whom a web process of an earlier version, which does not know the hint, tells it
 _silent_until = 0.0
 _on_notification: list[Callable[[Event], None]] = []
 
@@ -106,9 +110,14 @@ def notify(user_id: int, code: str, text: str | Callable[[], str], **about: Any)
     return event
 
 
-def progress(user_id: int, data: dict[str, Any]) -> None:
-    """Tell one person's sockets something that the next message supersedes; nothing is kept."""
-    _hint(user_id, {"type": "download.progress", "data": data})
+def progress(news: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    """Tell people's sockets, by person, what the next message supersedes; nothing is kept.
+
+    Many messages are one hint: a thousand downloads that are told of each second would keep a hunter busy, and every web process.
+    """
+    told = iter(news)
+    while some := list(islice(told, AT_ONCE)):
+        _hint(NOBODY, {"type": TOGETHER, "progress": some})
 
 
 def look_again(user_id: int, *, but: UUID | None = None) -> None:

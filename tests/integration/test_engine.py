@@ -27,7 +27,7 @@ from apps.downloads.engine.session import Engine
 from apps.downloads.engine.settings import EngineSettings
 from sokoul.errors import PermanentError
 from tests import engine_process
-from tests.swarm import KINDS, Hashless, Swarm, content
+from tests.swarm import KINDS, Hashless, Swarm, content, make_torrent
 from tests.waiting import until
 
 SETTINGS = EngineSettings(listen_interfaces="127.0.0.1:0", progress_interval=0.1)
@@ -173,6 +173,43 @@ def test_added_paused_waits_for_resume(swarm: Swarm, engine: Engine, tmp_path: P
     assert not swarm.seeder.uploaded
     engine.resume("film")
     wait_for(engine, Finished)
+
+
+def saved(engine: Engine) -> list[ResumeData]:
+    """What there is to save."""
+    engine.save_resume()
+    told = poll_until(engine, lambda _: not engine._saving)
+    return [event for event in told if isinstance(event, ResumeData)]
+
+
+def test_that_time_passes_is_nothing_to_save(engine: Engine, tmp_path: Path) -> None:
+    """A thousand torrents that nobody seeds would be written to the database every five seconds."""
+    (tmp_path / "film.mkv").write_bytes(FILM)
+    engine.add("magnet", folder=tmp_path / "one", magnet=f"magnet:?xt=urn:btih:{'1' * 40}")
+    engine.add("torrent", folder=tmp_path / "two", torrent=make_torrent(tmp_path / "film.mkv"))
+    poll_until(engine, lambda _: engine.progress()["torrent"].state == "downloading" and not saved(engine))
+    handles = [torrent.handle for torrent in engine._torrents.values()]
+    since = [handle.status().active_duration for handle in handles]
+    poll_until(engine, lambda _: all(h.status().active_duration > d for h, d in zip(handles, since, strict=True)))
+    assert saved(engine) == []
+
+
+def test_what_was_sent_is_saved(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    """Where nothing else has changed: how much was seeded says when it is enough."""
+    torrent = swarm.share("film.mkv", FILM)
+    engine.add("film", folder=tmp_path / "got", torrent=torrent)
+    wait_for(engine, Finished)
+    poll_until(engine, lambda _: engine.progress()["film"].state == "seeding" and not saved(engine))
+    swarm.seeder.pause()
+    swarm.tracker.peers.append(engine.port)
+    somebody = Engine(SETTINGS)
+    try:
+        somebody.add("film", folder=tmp_path / "theirs", torrent=torrent)
+        poll_until(engine, lambda _: engine.progress()["film"].uploaded == len(FILM))
+        [event] = saved(engine)
+    finally:
+        somebody.close(timeout=5)
+    assert lt.read_resume_data(event.data).total_uploaded == len(FILM)
 
 
 def saved_bytes(resume: bytes, piece: int) -> int:

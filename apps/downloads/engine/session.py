@@ -133,14 +133,19 @@ class Engine:
         """Every torrent as of the last look (progress_interval), taken by poll()."""
         return {key: torrent.progress for key, torrent in self._torrents.items()}
 
+    def progress_of(self, key: str) -> Progress | None:
+        """The same of one; None where the session does not have it."""
+        torrent = self._torrents.get(key)
+        return torrent.progress if torrent else None
+
     def save_resume(self, keys: Iterable[str] | None = None, *, only_if_modified: bool = True) -> None:
-        """ResumeData follows for each of `keys` (None: all) that has something to save."""
-        flags = lt.torrent_handle.save_info_dict | (lt.torrent_handle.only_if_modified if only_if_modified else 0)
+        """ResumeData follows for each of `keys` (None: all) that has something to save: how long a
+        torrent has been there is nothing."""
         for key in self.keys if keys is None else keys:
             torrent = self._torrents[key]
             if not torrent.removing:
                 self._saving.add(key)
-                torrent.save(flags)
+                torrent.save(only_if_modified=only_if_modified)
 
     def have(self, key: str, file_index: int, start: int, end: int) -> bool:
         """Whether the bytes [start, end) of a file are downloaded and verified. Raises LookupError outside the file, here and
