@@ -100,6 +100,29 @@ def test_what_is_held_fetches_its_metadata_and_then_only_what_it_may(
     assert not (tmp_path / "got/Film/setup.exe").exists()
 
 
+def is_paused(engine: Engine) -> bool:
+    return bool(engine._torrents["film"].handle.status().flags & lt.torrent_flags.paused)
+
+
+def test_what_knows_its_files_meets_nobody_while_it_is_held(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    """Seeders that were hung up on were called again half a second later."""
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM), held=True)
+    assert is_paused(engine)
+    engine.resume("film")
+    assert is_paused(engine), "nobody may wake it before it is released"
+    engine.release("film")
+    wait_for(engine, Finished)
+
+
+def test_releasing_does_not_end_its_owners_pause(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM), held=True)
+    engine.pause("film")
+    engine.release("film")
+    assert is_paused(engine)
+    engine.resume("film")
+    wait_for(engine, Finished)
+
+
 def test_resume_data_without_what_was_left_out_is_taken(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
     torrent = swarm.share("Film", {"film.mkv": FILM, "setup.exe": content(400_000, 2)})
     engine.add("film", folder=tmp_path / "got", torrent=torrent, held=True)

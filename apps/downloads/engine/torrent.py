@@ -60,6 +60,7 @@ class Torrent:
     finishing: bool = False  # every piece is verified, and the flush that Finished waits for is under way
     complete: bool = False
     held: bool = False  # nothing but metadata is fetched, until release()
+    asleep: bool = False  # paused for as long as it is held, and not by the owner
     failed: bool = False  # an error was told; the next ones are its echo, until resume()
     sums: tuple[int, int] = (0, 0)  # bytes sent and received when its resume data was last asked for
     save_flags: int | None = None  # resume data is to be saved, in this way, once the flush under way is done
