@@ -125,7 +125,8 @@ def cleaned(download_id: int, fence: int) -> str:
 
 
 def write_progress(rows: list[dict[str, Any]]) -> None:
-    """Every download's numbers in one statement; rows whose fence no longer holds are left alone."""
+    """Every download's numbers in one statement; rows whose fence no longer holds are left alone, and so are those that say it
+    already."""
     if not rows:
         return
     with connection.cursor() as cursor:
@@ -138,6 +139,11 @@ def write_progress(rows: list[dict[str, Any]]) -> None:
                FROM jsonb_to_recordset(%s::jsonb) AS n(id bigint, fence bigint, progress float8, bytes_done bigint,
                    bytes_total bigint, rate bigint, upload_rate bigint, uploaded bigint, eta int, peers int,
                    received bigint, reason text, reason_texts jsonb, moved boolean)
-               WHERE d.id = n.id AND d.fence = n.fence AND d.phase IN ('metadata', 'downloading', 'seeding')""",
+               WHERE d.id = n.id AND d.fence = n.fence AND d.phase IN ('metadata', 'downloading', 'seeding')
+                 AND (n.moved OR n.bytes_total > 0 AND n.bytes_total <> d.bytes_total
+                   OR (n.progress, n.bytes_done, n.rate, n.upload_rate, n.uploaded, n.eta, n.peers, n.received, n.reason,
+                       n.reason_texts)
+                     IS DISTINCT FROM (d.progress, d.bytes_done, d.rate, d.upload_rate, d.uploaded, d.eta, d.peers,
+                       d.bytes_received, d.reason, d.reason_texts))""",
             [json.dumps(rows)],
         )

@@ -180,7 +180,7 @@ class Hunter:
             self._advance(claim, swarm)
 
     def _is_paused(self, key: str) -> bool:
-        progress = self._engine.progress().get(key)
+        progress = self._engine.progress_of(key)
         return bool(progress and progress.paused)
 
     def _let_go(self, key: str, swarm: Swarm) -> None:
@@ -243,7 +243,7 @@ class Hunter:
         return moved
 
     def _has_seeded(self, claim: Claim) -> bool:
-        progress = self._engine.progress().get(claim.swarm)
+        progress = self._engine.progress_of(claim.swarm)
         if claim.seeded >= ENV.seed_hours * 3600:
             return True
         return bool(progress and progress.bytes_total and progress.uploaded / progress.bytes_total >= ENV.seed_ratio)
@@ -423,9 +423,10 @@ class Hunter:
 
     def _tell(self) -> None:
         hidden = {"fence", "user_id", "moved", "received", "uploaded"}
-        for row in self._numbers_for_sockets():
-            told = {key: value for key, value in row.items() if key not in hidden}
-            push.progress(row["user_id"], {**told, "status": "Running"})
+        push.progress(
+            (row["user_id"], {key: value for key, value in row.items() if key not in hidden} | {"status": "Running"})
+            for row in self._numbers_for_sockets()
+        )
 
     def _numbers_for_sockets(self) -> list[dict[str, Any]]:
         return [
@@ -442,7 +443,7 @@ class Hunter:
             claim.swarm for swarm in self._swarms.values() for claim in swarm.downloads.values() if claim.phase in waits
         }
         for key, swarm in self._swarms.items():
-            progress = self._engine.progress().get(key)
+            progress = self._engine.progress_of(key)
             for claim in [claim for claim in swarm.downloads.values() if not claim.removal]:
                 if over := self._patience.over(claim, progress, unreachable=bool(swarm.reason)):
                     self._fail_one(claim, over.reason, None if self._patience.cut_off(claim, waiting) else over)

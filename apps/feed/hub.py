@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from apps.feed import replay
 from apps.feed.presence import Presence, client
-from apps.feed.push import CHANNEL, LOOK_AGAIN
+from apps.feed.push import CHANNEL, LOOK_AGAIN, TOGETHER
 from sokoul import logs
 
 log = logs.logger(__name__)
@@ -104,6 +104,9 @@ class Hub:
             theirs = self._sockets.get(user_id, ())
             await self._shut([socket for socket in theirs if str(socket.sign_in[2]) != message.get("but")])
             return
+        if message["type"] == TOGETHER:
+            self._pass_on(message["progress"])
+            return
         event_id = int(message.get("id", 0))
         text = replay.text_of(message)
         if user_id is None:
@@ -111,6 +114,14 @@ class Hub:
             return
         for socket in list(self._sockets.get(user_id, ())):
             _tell(socket, text, event_id, after)
+
+    def _pass_on(self, news: list[tuple[int, dict[str, Any]]]) -> None:
+        """What passes, to those of its people who have a socket here."""
+        for user_id, data in news:
+            if sockets := self._sockets.get(user_id):
+                text = replay.text_of({"type": "download.progress", "data": data})
+                for socket in list(sockets):
+                    socket.tell(text)
 
     async def _broadcast(self, text: str, event_id: int) -> None:
         """To everybody, but to those who missed an earlier event that one first."""

@@ -6,7 +6,8 @@ not through a channel layer: one PUBLISH from any thread, one subscription a web
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,8 @@ from sokoul.postgres.message import MessagePart
 
 log = logs.logger(__name__)
 CHANNEL = "feed"
+TOGETHER = "together"  # a hint that carries what passes for several people
+AT_ONCE = 100  # messages in one of them
 LOOK_AGAIN = "look_again"  # a hint that is for the hubs themselves, and told to nobody
 SILENCE = (
     1.0  # seconds without hints after one that Redis did not take: whoever has much to tell does not wait each time
@@ -40,6 +43,7 @@ SELECT newest.id, greatest(
     (SELECT max(id) FROM events WHERE user_id IS NULL AND id < newest.id), 0)
 FROM (SELECT max(id) AS id FROM events WHERE user_id = %s) newest
 """
+NOBODY = 0  # to whom a web process of an earlier version, which does not know the hint, tells it
 _silent_until = 0.0
 _on_notification: list[Callable[[Event], None]] = []
 
@@ -114,9 +118,14 @@ def notify(user_id: int, code: str, text: str | Callable[[], str], **about: Any)
     return event
 
 
-def progress(user_id: int, data: dict[str, Any]) -> None:
-    """Tell one person's sockets something that the next message supersedes; nothing is kept."""
-    _hint(user_id, {"type": "download.progress", "data": data})
+def progress(news: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    """Tell people's sockets, by person, what the next message supersedes; nothing is kept.
+
+    Many messages are one hint: a thousand downloads that are told of each second would keep a hunter busy, and every web process.
+    """
+    told = iter(news)
+    while some := list(islice(told, AT_ONCE)):
+        _hint(NOBODY, {"type": TOGETHER, "progress": some})
 
 
 def look_again(user_id: int, *, but: UUID | None = None) -> None:

@@ -27,7 +27,7 @@ from apps.downloads.engine.session import Engine
 from apps.downloads.engine.settings import EngineSettings
 from sokoul.errors import PermanentError
 from tests import engine_process
-from tests.swarm import KINDS, Hashless, Swarm, content
+from tests.swarm import KINDS, Hashless, Swarm, content, make_torrent
 from tests.waiting import until
 
 SETTINGS = EngineSettings(listen_interfaces="127.0.0.1:0", progress_interval=0.1)
@@ -98,6 +98,29 @@ def test_what_is_held_fetches_its_metadata_and_then_only_what_it_may(
     poll_until(engine, lambda told: Finished("film") in told)
     assert (tmp_path / "got/Film/film.mkv").read_bytes() == FILM
     assert not (tmp_path / "got/Film/setup.exe").exists()
+
+
+def is_paused(engine: Engine) -> bool:
+    return bool(engine._torrents["film"].handle.status().flags & lt.torrent_flags.paused)
+
+
+def test_what_knows_its_files_meets_nobody_while_it_is_held(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    """Seeders that were hung up on were called again half a second later."""
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM), held=True)
+    assert is_paused(engine)
+    engine.resume("film")
+    assert is_paused(engine), "nobody may wake it before it is released"
+    engine.release("film")
+    wait_for(engine, Finished)
+
+
+def test_releasing_does_not_end_its_owners_pause(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    engine.add("film", folder=tmp_path, torrent=swarm.share("film.mkv", FILM), held=True)
+    engine.pause("film")
+    engine.release("film")
+    assert is_paused(engine)
+    engine.resume("film")
+    wait_for(engine, Finished)
 
 
 def test_resume_data_without_what_was_left_out_is_taken(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
@@ -173,6 +196,43 @@ def test_added_paused_waits_for_resume(swarm: Swarm, engine: Engine, tmp_path: P
     assert not swarm.seeder.uploaded
     engine.resume("film")
     wait_for(engine, Finished)
+
+
+def saved(engine: Engine) -> list[ResumeData]:
+    """What there is to save."""
+    engine.save_resume()
+    told = poll_until(engine, lambda _: not engine._saving)
+    return [event for event in told if isinstance(event, ResumeData)]
+
+
+def test_that_time_passes_is_nothing_to_save(engine: Engine, tmp_path: Path) -> None:
+    """A thousand torrents that nobody seeds would be written to the database every five seconds."""
+    (tmp_path / "film.mkv").write_bytes(FILM)
+    engine.add("magnet", folder=tmp_path / "one", magnet=f"magnet:?xt=urn:btih:{'1' * 40}")
+    engine.add("torrent", folder=tmp_path / "two", torrent=make_torrent(tmp_path / "film.mkv"))
+    poll_until(engine, lambda _: engine.progress()["torrent"].state == "downloading" and not saved(engine))
+    handles = [torrent.handle for torrent in engine._torrents.values()]
+    since = [handle.status().active_duration for handle in handles]
+    poll_until(engine, lambda _: all(h.status().active_duration > d for h, d in zip(handles, since, strict=True)))
+    assert saved(engine) == []
+
+
+def test_what_was_sent_is_saved(swarm: Swarm, engine: Engine, tmp_path: Path) -> None:
+    """Where nothing else has changed: how much was seeded says when it is enough."""
+    torrent = swarm.share("film.mkv", FILM)
+    engine.add("film", folder=tmp_path / "got", torrent=torrent)
+    wait_for(engine, Finished)
+    poll_until(engine, lambda _: engine.progress()["film"].state == "seeding" and not saved(engine))
+    swarm.seeder.pause()
+    swarm.tracker.peers.append(engine.port)
+    somebody = Engine(SETTINGS)
+    try:
+        somebody.add("film", folder=tmp_path / "theirs", torrent=torrent)
+        poll_until(engine, lambda _: engine.progress()["film"].uploaded == len(FILM))
+        [event] = saved(engine)
+    finally:
+        somebody.close(timeout=5)
+    assert lt.read_resume_data(event.data).total_uploaded == len(FILM)
 
 
 def saved_bytes(resume: bytes, piece: int) -> int:

@@ -173,7 +173,7 @@ def test_a_hundred_sockets_of_one_person_across_two_processes_and_not_one_more(
 def test_events_come_with_ascending_ids_and_progress_without(web: Web, alice: User) -> None:
     with Feed(web, alice) as feed:
         snapshot = feed.until("snapshot")
-        push.progress(alice.pk, {"id": 7, "progress": 12.5})
+        push.progress([(alice.pk, {"id": 7, "progress": 12.5})])
         assert feed.next() == {"type": "download.progress", "data": {"id": 7, "progress": 12.5}}
         first = push.record(alice.pk, "job.updated", {"status": "Completed"})
         second = push.notify(alice.pk, "hello", "Hello")
@@ -194,8 +194,11 @@ def test_people_are_told_their_own_and_what_is_for_everybody(
             feed.until("snapshot")
         push.record(bob.pk, "message", {"text": "to Bob"})
         assert his.next()["data"] == {"text": "to Bob"}
-        push.progress(bob.pk, {"id": 1})  # has no row, so that nothing but its turn here says when it comes
+        push.progress([(bob.pk, {"id": 1})])  # has no row, so that nothing but its turn here says when it comes
         assert his.next()["type"] == "download.progress"
+        push.progress([(bob.pk, {"id": 2}), (alice.pk, {"id": 3}), (bob.pk, {"id": 4})])
+        assert [his.next()["data"], his.next()["data"]] == [{"id": 2}, {"id": 4}]
+        assert [feed.next()["data"] for feed in (hers, hers_elsewhere)] == [{"id": 3}] * 2
         push.record(alice.pk, "message", {"text": "to Alice"})
         push.record(None, "broadcast", {"text": "to all"})
         for feed in (hers, hers_elsewhere):

@@ -329,6 +329,46 @@ def test_who_lost_the_lease_cannot_write(alice: User) -> None:
     assert Download.objects.get(pk=download.pk).bytes_done == 7
 
 
+def test_numbers_that_a_row_has_are_not_written_again(alice: User) -> None:
+    """So that a thousand downloads which wait for somebody are not a thousand new rows every five seconds."""
+    download = Download.objects.create(
+        user=alice, media=make_media(), phase=Phase.METADATA, status="Running", bytes_total=5
+    )
+    row = {
+        "id": download.pk, "fence": 0, "reason": "Tracker unreachable, retrying…", "reason_texts": {"fr": "…"}, "moved": False,
+        "progress": 0, "bytes_done": 0, "bytes_total": 0, "rate": 0, "upload_rate": 0, "uploaded": 0, "eta": None, "peers": 0,
+        "received": 0,
+    }  # fmt: skip
+
+    def written(**changed: object) -> bool:
+        with connection.cursor() as cursor:
+            claims.write_progress([{**row, **changed}])
+            cursor.execute("SELECT ctid FROM downloads WHERE id = %s", [download.pk])
+            versions.append(cursor.fetchone()[0])
+        return versions[-1] != versions[-2]
+
+    versions: list[object] = [None]
+    assert written()
+    assert not written()
+    for name in (
+        "progress",
+        "bytes_done",
+        "rate",
+        "upload_rate",
+        "uploaded",
+        "eta",
+        "peers",
+        "received",
+        "bytes_total",
+    ):
+        row[name] = 3
+        assert written(), name
+        assert not written(), name
+    row |= {"reason": "", "reason_texts": {}}
+    assert written()
+    assert written(moved=True), "when the last byte came is news, too"
+
+
 def test_a_swarm_is_not_torn_apart_while_its_owner_renews(alice: User, bob: User) -> None:
     """Seen: the renewal of one row was under way, so another hunter took the other one alone, and removed the files of both."""
     media = make_media()

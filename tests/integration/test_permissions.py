@@ -432,7 +432,7 @@ def test_every_event_reaches_those_whom_its_row_says(web: Web, everybody: People
         assert (MARK in str(first)) == (role == "owner"), "a snapshot shows one's own"
     for name in sorted(DATA, key=lambda name: name == "broadcast"):  # last, to know that nothing else was on its way
         if name in payloads.PASSING:
-            push.progress(alice.pk or 0, DATA[name])
+            push.progress([(alice.pk or 0, DATA[name])])
         else:
             push.record(alice.pk if table.EVENTS[name] == table.OWNER else None, name, DATA[name])
     feeds["owner"].send({"type": "dance"})

@@ -73,24 +73,32 @@ class Engine:
         addition = Addition.make(magnet, torrent, resume, folder)
         try:
             admitted = self._gate.admit(key, addition.trackers)
-            handle = self._session.add_torrent(addition.params(admitted, paused=paused, held=held))
+            # What knows its files meets nobody while it is held: libtorrent would hang up on every seeder that it cannot use
+            # yet, and call again half a second later.
+            asleep = held and not paused and addition.source.ti is not None
+            handle = self._session.add_torrent(addition.params(admitted, paused=paused or asleep, held=held))
         except RuntimeError as error:
             self._gate.forget(key)
             raise PermanentError(f"This torrent cannot be added: {error}.", code="duplicate", status=409) from error
-        added = Torrent(key, handle, held=held)
+        added = Torrent(key, handle, held=held, asleep=asleep)
         self._torrents[key] = self._by_handle[hash(handle)] = added
         if addition.rejected:
             self._tell(events.ResumeRejected(key, addition.rejected))
         self._metadata_known(added)
 
     def pause(self, key: str) -> None:
-        self._torrents[key].handle.pause()
+        torrent = self._torrents[key]
+        torrent.asleep = False
+        torrent.handle.pause()
 
     def resume(self, key: str) -> None:
         """Go on, also after a FileError or TorrentError."""
         torrent = self._torrents[key]
         torrent.failed = False
         torrent.handle.clear_error()
+        if torrent.held and torrent.info is not None:
+            torrent.asleep = True
+            return
         if not torrent.held:
             torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
         torrent.handle.resume()
@@ -111,6 +119,9 @@ class Engine:
     def _let_come(self, torrent: Torrent) -> None:
         torrent.held = False
         torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
+        if torrent.asleep:
+            torrent.asleep = False
+            torrent.handle.resume()
 
     def remove(self, key: str, *, delete_files: bool) -> None:
         """Removed follows, once; after it the key is free."""
@@ -133,14 +144,19 @@ class Engine:
         """Every torrent as of the last look (progress_interval), taken by poll()."""
         return {key: torrent.progress for key, torrent in self._torrents.items()}
 
+    def progress_of(self, key: str) -> Progress | None:
+        """The same of one; None where the session does not have it."""
+        torrent = self._torrents.get(key)
+        return torrent.progress if torrent else None
+
     def save_resume(self, keys: Iterable[str] | None = None, *, only_if_modified: bool = True) -> None:
-        """ResumeData follows for each of `keys` (None: all) that has something to save."""
-        flags = lt.torrent_handle.save_info_dict | (lt.torrent_handle.only_if_modified if only_if_modified else 0)
+        """ResumeData follows for each of `keys` (None: all) that has something to save: how long a
+        torrent has been there is nothing."""
         for key in self.keys if keys is None else keys:
             torrent = self._torrents[key]
             if not torrent.removing:
                 self._saving.add(key)
-                torrent.save(flags)
+                torrent.save(only_if_modified=only_if_modified)
 
     def have(self, key: str, file_index: int, start: int, end: int) -> bool:
         """Whether the bytes [start, end) of a file are downloaded and verified. Raises LookupError outside the file, here and

@@ -7,6 +7,10 @@ import libtorrent as lt
 
 from apps.downloads.engine.events import Progress
 
+# What is worth saving when it has changed. libtorrent counts the seconds of a torrent's life as a change too, with the bytes it has
+# sent and received (if_counters_changed, which has no name in Python): that would be every torrent, always.
+_COUNTERS = 1 << 3
+_ANYTHING = lt.torrent_handle.only_if_modified
 READ_AHEAD = 6  # pieces behind the range that a reader waits for: it will go on reading there
 MAX_DEADLINES = 32  # deadlines are costly in libtorrent (its issue 7337); the oldest are given up first
 PIECE_PACE = 100  # milliseconds between the deadlines of two neighbouring pieces
@@ -56,7 +60,9 @@ class Torrent:
     finishing: bool = False  # every piece is verified, and the flush that Finished waits for is under way
     complete: bool = False
     held: bool = False  # nothing but metadata is fetched, until release()
+    asleep: bool = False  # paused for as long as it is held, and not by the owner
     failed: bool = False  # an error was told; the next ones are its echo, until resume()
+    sums: tuple[int, int] = (0, 0)  # bytes sent and received when its resume data was last asked for
     save_flags: int | None = None  # resume data is to be saved, in this way, once the flush under way is done
     removing: bool = False
     delete_files: bool = False
@@ -97,14 +103,19 @@ class Torrent:
             self.handle.save_resume_data(self.save_flags)
         self.save_flags = None
 
-    def save(self, flags: int) -> None:
+    def save(self, *, only_if_modified: bool) -> None:
         """Flush first: verified pieces of a v2 torrent stay in memory until then, and the resume data counts them as
         missing. Without metadata there is nothing to flush, and no alert to say so."""
+        flags = lt.torrent_handle.save_info_dict | (self._modified() if only_if_modified else 0)
         if self.info is None:
             self.handle.save_resume_data(flags)
         else:
             self.save_flags = flags
             self.handle.flush_cache()
+
+    def _modified(self) -> int:
+        sums, self.sums = self.sums, (self.progress.uploaded, self.progress.downloaded)
+        return _ANYTHING & ~_COUNTERS if sums == self.sums else _ANYTHING
 
     def want(self, span: Span) -> None:
         """Have these pieces first, then those behind them, then head and tail, where a container keeps its index."""
