@@ -106,7 +106,7 @@ def test_a_wish_that_cannot_be_accepted_says_why(providers: Demo, child_environm
         (["No Such Film At All", "--user", "alice"], "No film or series is called", 1),
         ([TITLE, "--user", "bob"], "Nobody active is called bob", 1),
         (["--user", "alice"], "Say which title", 2),
-        (["--media", "999", "--user", "alice"], "was not found", 1),
+        (["--media", "2000000000", "--user", "alice"], "was not found", 1),
         ([TITLE, "--user", "alice", "--magnet", "magnet:?nothing"], "magnet", 1),
     ):
         with pytest.raises(CommandError, match=why) as refused:
