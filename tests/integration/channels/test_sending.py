@@ -212,7 +212,9 @@ def test_many_at_once_come_together(
 def test_three_come_at_once_and_more_when_the_minute_is_over(
     notifier: None, receiver: Receiver, hook_of: ChannelOf, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrying, "WINDOW", timedelta(hours=1))  # however busy the machine is, it does not end by itself
+    monkeypatch.setattr(
+        carrying, "WINDOW", timedelta(hours=1)
+    )  # however busy the machine is, it does not end by itself
     hook_of(alice)
     for number in range(3):
         tell(alice, f"Film {number}")
