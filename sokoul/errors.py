@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 
 from sokoul import request_id
 
@@ -56,8 +57,8 @@ def not_found(what: str) -> PermanentError:
     return PermanentError(f"{what} was not found.", code="not_found", status=404)
 
 
-def forbidden(message: str = "That belongs to somebody else.") -> PermanentError:
-    return PermanentError(message, code="forbidden", status=403)
+def forbidden(message: str = "") -> PermanentError:
+    return PermanentError(message or _("That belongs to somebody else."), code="forbidden", status=403)
 
 
 def conflict(message: str, **extra: Any) -> PermanentError:

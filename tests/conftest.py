@@ -56,6 +56,7 @@ def nothing_avoided() -> None:
     """A process leaves alone for a while what did not answer: the servers of the next test do."""
     from apps.accounts.channels import mail
     from apps.bot import delivery
+    from apps.downloads.releases import dotnet
     from apps.feed import push
     from sokoul import http, throttling
 
@@ -63,6 +64,7 @@ def nothing_avoided() -> None:
     mail._door.silent = delivery._door.silent = False
     http._breaker.cache_clear()
     throttling.LIMITER.forget()
+    dotnet.compiled.cache_clear()  # each expression remembers how often it took too long
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from apps.accounts import api_keys, audit, identity, quotas, services
 from apps.accounts.models import Role, User
@@ -43,10 +44,10 @@ def _locked(user_id: int, by: User, *, own: bool) -> User:
     """Both rows held, in one order for everybody: of two admins who demote each other, one comes too late. `own`: it may be
     one's own account."""
     if user_id == by.pk and not own:
-        raise conflict("This is your own account. Ask another admin to change it.")
+        raise conflict(_("This is your own account. Ask another admin to change it."))
     held = {user.pk: user for user in User.objects.select_for_update().filter(pk__in=[user_id, by.pk]).order_by("pk")}
     if by.pk not in held or not held[by.pk].is_admin:
-        raise forbidden("You are no admin any more.")
+        raise forbidden(_("You are no admin any more."))
     if user_id not in held:
         raise not_found("This user")
     return held[user_id]
@@ -54,7 +55,7 @@ def _locked(user_id: int, by: User, *, own: bool) -> User:
 
 def _with_role(user: User, role: Role, by: User) -> User:
     if not user.is_active:
-        raise conflict("This account is deactivated. Activate it before you change its role.")
+        raise conflict(_("This account is deactivated. Activate it before you change its role."))
     try:
         return services.set_role(user, role, by=by)
     except PermanentError as error:  # deleted in between

@@ -41,10 +41,10 @@ def _locked() -> str:
     )
 
 
-def password_changed(user: User) -> None:
-    """To be called in the transaction that changes it."""
+def password_changed(user: User, telegram: str = "") -> None:
+    """To be called in the transaction that changes it. `telegram`: the name of the account there whose link ends with it."""
     push.notify(user.pk, "password_changed", lambda: _("Your password was changed. All other sign-ins have ended."))
-    _mail_later(user, user.email, "password")
+    _mail_later(user, user.email, "password", telegram)
 
 
 def address_changed(user: User, before: str) -> None:
@@ -53,17 +53,19 @@ def address_changed(user: User, before: str) -> None:
         _mail_later(user, before, "email")
 
 
-def _mail_later(user: User, address: str, what: str) -> None:
-    jobs.enqueue("notifier", "changed", {"user_id": user.pk, "email": address, "what": what})
+def _mail_later(user: User, address: str, what: str, telegram: str = "") -> None:
+    payload = {"user_id": user.pk, "email": address, "what": what, "telegram": telegram}
+    jobs.enqueue("notifier", "changed", payload)
 
 
-def mail_changed(user_id: int, address: str, what: str) -> dict[str, Any]:
+def mail_changed(user_id: int, address: str, what: str, telegram: str = "") -> dict[str, Any]:
     user = User.objects.filter(pk=user_id).first()
     if user is None:
         return {"sent": 0}
     with override(language_of(user)):
         subject, text = _of_password() if what == "password" else _of_address()
-        gaps = {"name": user.username, "url": f"{ENV.address}/app/password/forgot"}
+        text += _of_telegram() if telegram else ""
+        gaps = {"name": user.username, "url": f"{ENV.address}/app/password/forgot", "telegram": telegram}
         return send(address, subject, text % gaps)
 
 
@@ -71,6 +73,12 @@ def _of_password() -> tuple[str, str]:
     return _("Your password was changed"), _(
         "The password of your Sokoul account %(name)s was changed, and all other sign-ins have ended.\n\n"
         "If it was not you, choose a new password at once:\n\n%(url)s"
+    )
+
+
+def _of_telegram() -> str:
+    return "\n\n" + _(
+        "The Telegram account %(telegram)s, which was linked, speaks for you no longer. If it is yours, link it again."
     )
 
 

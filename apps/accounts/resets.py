@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from apps.accounts import api_keys, attempts, audit, identity, lockouts, notices, services
+from apps.accounts import api_keys, attempts, audit, identity, lockouts, notices, services, telegram
 from apps.accounts.attempts import Limit, Try
 from apps.accounts.channels.letter import language_of
 from apps.accounts.models import User
@@ -85,7 +85,8 @@ def _owner(code: str, *, hold: bool = False) -> User | None:
 
 
 def reset(code: str, password: str) -> User:
-    """The new password, once for a code; every sign-in from before ends, and locks of this account with them.
+    """The new password, once for a code; every sign-in from before ends, locks of this account with them, and what
+    somebody may have linked who was in it: its Telegram account.
 
     PermanentError: 400 at `token` for a code that does not work, 400 at `password` for one that is refused (the code still
     works), 429 after too many wrong codes from one address.
@@ -104,8 +105,10 @@ def reset(code: str, password: str) -> User:
         user.password, user.token_epoch = hashed, user.token_epoch + 1
         user.save(update_fields=["password", "token_epoch"])
         lockouts.release(user)
-        notices.password_changed(user)
+        link = telegram.link_of(user.pk)
+        notices.password_changed(user, link.name if link else "")
         api_keys.end_all(user, user, "password reset")
+        telegram.unlink(user.pk, why="password reset")
         audit.record("auth.password_reset", user.username, user)
     identity.ended(user.pk)
     return user

@@ -28,11 +28,13 @@ class ResetPayload(BaseModel):
 
 
 class ChangedPayload(BaseModel):
-    """Job `notifier.changed`; `email` is where its owner is reached, which may be the address from before."""
+    """Job `notifier.changed`; `email` is where its owner is reached, which may be the address from before; `telegram` whose link
+    has ended."""
 
     user_id: int
     email: str
     what: Literal["password", "email"]
+    telegram: str = ""
 
 
 @handler("notifier", "send", ChannelPayload)
@@ -91,7 +93,7 @@ def reset(payload: ResetPayload, job: Running) -> dict[str, Any]:
 def changed(payload: ChangedPayload, job: Running) -> dict[str, Any]:
     from apps.accounts import notices
 
-    return notices.mail_changed(payload.user_id, payload.email, payload.what)
+    return notices.mail_changed(payload.user_id, payload.email, payload.what, payload.telegram)
 
 
 @chore(every=1.0)

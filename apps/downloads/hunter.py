@@ -24,6 +24,7 @@ from apps.downloads.claims import Claim
 from apps.downloads.disk import Disk
 from apps.downloads.engine import events
 from apps.downloads.engine.session import Engine
+from apps.downloads.engine.words import spoken
 from apps.downloads.faults import Fault
 from apps.downloads.models import Download, Phase, TorrentState
 from apps.downloads.patience import Patience
@@ -56,7 +57,7 @@ def _disk_full() -> Said:
 
 
 def _not_filed(error: OSError) -> Said:
-    return said(lambda: gettext("Filing failed: %(why)s.") % {"why": error.strerror})
+    return said(lambda: gettext("Filing failed: %(why)s.") % {"why": spoken(error.strerror or str(error))})
 
 
 @dataclass(slots=True)
@@ -380,7 +381,7 @@ class Hunter:
 
     def _on_file_error(self, event: events.FileError, swarm: Swarm) -> None:
         full = self._disk.is_full(OSError(event.errno, event.message))
-        failed = said(lambda: gettext("The disk failed: %(why)s.") % {"why": event.message})
+        failed = said(lambda: gettext("The disk failed: %(why)s.") % {"why": spoken(event.message)})
         self._fail(swarm, _disk_full() if full else failed)
 
     def _on_removed(self, event: events.Removed, swarm: Swarm) -> None:

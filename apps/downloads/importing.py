@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from guessit import guessit
@@ -24,6 +25,7 @@ from apps.downloads.engine import video
 from apps.downloads.engine.metainfo import TorrentFile
 from apps.downloads.library import probe
 from apps.downloads.models import STATUS_OF, Download, LibraryFile, Phase, TorrentState
+from apps.downloads.releases.parse import parse
 from apps.downloads.releases.spelling import same_title
 from apps.media import services as titles
 from apps.media.models import Kind, Media
@@ -210,7 +212,7 @@ def confidence(row: dict[str, Any], title: str, year: int | None) -> int:
 
 def _take(user: User, path: Path, media: Media, guess: Guess, result: Result, *, dry_run: bool) -> Result:
     target = "" if guess.season is None else f"s{guess.season:02d}e{guess.episodes[0]:02d}"
-    if (known := _known(user, media, target, path)) is not None:
+    if (known := _known(user, media, target, guess, path)) is not None:
         if not known.samefile(path):
             raise PermanentError(_("Another file of this title is in the library already."), code="another")
         return replace(result, outcome=Outcome.THERE, target=str(known.relative_to(ENV.library)))
@@ -226,12 +228,25 @@ def _take(user: User, path: Path, media: Media, guess: Guess, result: Result, *,
     return replace(result, outcome=Outcome.IMPORTED, target=str(placed))
 
 
-def _known(user: User, media: Media, target: str, path: Path) -> Path | None:
+def _known(user: User, media: Media, target: str, guess: Guess, path: Path) -> Path | None:
     """The file by which this person has it already: this one, where it is among them."""
-    rows = LibraryFile.objects.filter(user=user, media=media, download__target=target)
-    files = [ENV.library / row.path for row in rows.exclude(download__phase__in=[Phase.FAILED, Phase.CANCELLED])]
+    rows = LibraryFile.objects.filter(user=user, media=media)
+    rows = rows.exclude(download__phase__in=[Phase.FAILED, Phase.CANCELLED]).order_by("pk")
+    held = list(rows.filter(download__target=target).values_list("path", flat=True))
+    if guess.season is not None:
+        packs = rows.filter(Q(download__season=guess.season) | Q(download__season=None), download__episode=None)
+        packed = packs.exclude(download__target=target).values_list("path", flat=True)
+        held += [file for file in packed if _is_episode(file, guess.season, guess.episodes[0])]
+    files = [ENV.library / file for file in held]
     there = [file for file in files if file.exists()]
     return next((file for file in there if file.samefile(path)), there[0] if there else None)
+
+
+@lru_cache(maxsize=8192)
+def _is_episode(path: str, season: int, episode: int) -> bool:
+    """Of a pack, whose download does not say which file is which."""
+    found = parse(PurePosixPath(path).stem)
+    return season in found.seasons and episode in found.episodes
 
 
 def _wanted(path: Path, media: Media, guess: Guess, facts: dict[str, Any]) -> PurePosixPath:

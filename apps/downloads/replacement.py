@@ -19,6 +19,7 @@ from apps.downloads import blocklist, claims, faults, quotas, rows, search, serv
 from apps.downloads.claims import Claim
 from apps.downloads.faults import Fault
 from apps.downloads.models import Download, Phase, Source, TorrentState
+from apps.downloads.refusals import being_removed, refused, season_unknown
 from apps.downloads.services import AFRESH, NAME, WITHOUT_RELEASE, StartPayload
 from sokoul import moments
 from sokoul.errors import PermanentError, conflict
@@ -142,7 +143,7 @@ def replace(user_id: int, download_id: int, *, by: User | None = None) -> Downlo
         user = services.hold(user_id)
         if (download := services.held(download_id)) is None:
             services.owned(user_id, download_id)
-            raise conflict("This download is gone.")
+            raise conflict(_("This download is gone."))
         _may_be_replaced(download)
         if download.phase == Phase.FAILED:
             if error := services.existing(download):
@@ -161,10 +162,10 @@ def replace(user_id: int, download_id: int, *, by: User | None = None) -> Downlo
 
 def _may_be_replaced(download: Download) -> None:
     if download.phase not in UNWANTED:
-        raise services.refused(download, "given another release")
+        raise refused(download, "given another release")
     if download.removal:
-        raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
+        raise being_removed(download)
     if not blocklist.release_of(download)["key"]:
-        raise conflict("It has no release that could be replaced. Retry it.", phase=download.phase)
+        raise conflict(_("It has no release that could be replaced. Retry it."), phase=download.phase)
     if not services.searchable(download):
-        raise conflict("Nobody knows which season of it you want. Choose another release.", phase=download.phase)
+        raise season_unknown(download)

@@ -81,8 +81,8 @@ def request_search(
 def run(payload: SearchPayload) -> dict[str, Any]:
     """The body of `scout.search`: details, indexers, match, rank, rows. Doing it again refreshes.
 
-    Gives {media_id, season, episode, found, accepted, warnings, warning_texts}. Raises TransientError while a provider is away,
-    PermanentError when no title fits or no indexer is configured.
+    Gives {media_id, season, episode, found, accepted, warnings, warning_texts}. Raises TransientError while a provider is away, and
+    where the title or a profile is deleted meanwhile; PermanentError when no title fits or no indexer is configured.
     """
     media_id = payload.media_id if payload.media_id is not None else title_of(payload.query)
     media = media_services.refresh_details(media_id)
@@ -90,7 +90,8 @@ def run(payload: SearchPayload) -> dict[str, Any]:
         _learn_numbers(media.pk)
     offers, warnings = indexers.search_all(_wish(media, payload.season, payload.episode))
     torrents = offered.keep(offers, media.pk)
-    accepted = _decide(media, torrents, payload.season, payload.episode, payload.profile_id)
+    with deciding.tried_again_if_deleted():
+        accepted = _decide(media, torrents, payload.season, payload.episode, payload.profile_id)
     log.info("releases searched", media_id=media.pk, found=len(torrents), accepted=accepted, warnings=warnings)
     return {
         "media_id": media.pk,
@@ -113,7 +114,8 @@ def warnings_of(result: dict[str, Any]) -> list[str]:
 def _learn_numbers(media_id: int) -> None:
     """Days and counts of the episodes, by which some releases name them; without them fewer releases are known."""
     try:
-        episodes.refresh(media_id)
+        with deciding.tried_again_if_deleted():
+            episodes.refresh(media_id)
     except (TransientError, PermanentError) as error:
         log.warning("searched without the schedule", media_id=media_id, reason=error.message)
 

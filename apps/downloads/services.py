@@ -12,6 +12,7 @@ from apps.accounts.models import User
 from apps.downloads import blocklist, faults, forgetting, quotas, rows, search, starting
 from apps.downloads.following.models import Declined, Follow
 from apps.downloads.models import Download, Phase, Torrent
+from apps.downloads.refusals import being_removed, refused
 from apps.downloads.starting import start as start  # how a wish begins
 from apps.feed import push
 from apps.jobs import services as jobs
@@ -163,10 +164,6 @@ def owned(user_id: int, download_id: int) -> Download:
     return download
 
 
-def refused(download: Download, verb: str) -> PermanentError:
-    return conflict(f"This download is {download.phase}; it cannot be {verb} now.", phase=download.phase)
-
-
 def _note(action: str, download: Download, by: User | None, **details: Any) -> None:
     """One line in the audit trail; `by` is who did it on the owner's behalf, None for the owner."""
     owner = User.objects.filter(pk=download.user_id).first()
@@ -204,7 +201,7 @@ def retry(user_id: int, download_id: int, *, by: User | None = None) -> tuple[Do
     if download.phase not in {Phase.FAILED, Phase.CANCELLED}:
         raise refused(download, "retried")
     if download.removal:
-        raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
+        raise being_removed(download)
     with transaction.atomic():
         user = hold(user_id)
         if error := existing(download, download.replaces_id):
@@ -228,7 +225,7 @@ def _retried(download: Download) -> tuple[Phase, dict[str, Any]]:
     ):
         return Phase.QUEUED, AFRESH
     if not searchable(download):
-        raise conflict("Its release is on your blocklist. Take it off, or choose another one.", phase=download.phase)
+        raise conflict(_("Its release is on your blocklist. Take it off, or choose another one."), phase=download.phase)
     return Phase.SEARCHING, AFRESH | WITHOUT_RELEASE
 
 
@@ -245,7 +242,7 @@ def cancel(user_id: int, download_id: int, *, files: bool = False, by: User | No
     download = owned(user_id, download_id)
     if download.phase in {Phase.FAILED, Phase.CANCELLED}:
         if download.removal:
-            raise conflict("Its files are still being removed. Try again in a few seconds.", phase=download.phase)
+            raise being_removed(download)
         with transaction.atomic():
             if download.phase == Phase.CANCELLED:
                 _decline(download)

@@ -9,6 +9,7 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
 from apps.jobs import outbox
@@ -104,7 +105,7 @@ def retry(job_id: UUID) -> Job:
         if job is None:
             raise not_found("This job")
         if job.status != Status.FAILED:
-            raise conflict(f"Only a failed job can be run again; this one is {job.status}.")
+            raise conflict(_("Only a failed job can be run again; this one is %(status)s.") % {"status": job.status})
         job.result = {}
         job.status, job.attempts, job.error, job.publication = Status.PENDING, 0, "", job.publication + 1
         job.published_at = job.sequence = job.finished_at = job.run_at = None

@@ -152,7 +152,7 @@ def test_a_better_release_takes_the_place_of_its_own_copy_only(alice: User, larg
         bettering.take(Unit(media.pk), there[Unit(media.pk)])
         return [
             (row.replaces_id, row.torrent.title if row.torrent else "")
-            for row in Download.objects.filter(is_upgrade=True)
+            for row in Download.objects.filter(is_upgrade=True).order_by("pk")
         ]
 
     offers(media, BEST)

@@ -98,6 +98,26 @@ def test_another_file_of_a_title_and_one_that_is_no_film_are_left(providers: Dem
     ]
 
 
+@pytest.mark.parametrize(("season", "target"), [(1, "s01"), (None, "a" * 40)], ids=["season", "series"])
+def test_an_episode_that_a_pack_has_brought_is_there(
+    providers: Demo, alice: User, shelf: Path, season: int | None, target: str
+) -> None:
+    """The download of a pack does not say which of its files is which episode: their names do."""
+    second = make_clip(shelf / "The Tiny Planet Club - S01E02.mp4")
+    assert run(alice, shelf)[second.name]["outcome"] == "imported"
+    Download.objects.update(target=target, season=season, episode=None)
+    make_clip(shelf / "other" / "The Tiny Planet Club - S01E02 - 720p.mp4", seconds=3)
+    make_clip(shelf / "The Tiny Planet Club - S01E03.mp4")
+    make_clip(shelf / "The Tiny Planet Club - S02E02.mp4")
+    found = {name: row["outcome"] for name, row in run(alice, shelf).items()}
+    assert found == {
+        "The Tiny Planet Club - S01E02.mp4": "there already",
+        "The Tiny Planet Club - S01E02 - 720p.mp4": "left alone",
+        "The Tiny Planet Club - S01E03.mp4": "imported",
+        "The Tiny Planet Club - S02E02.mp4": "imported",
+    }
+
+
 def test_pipes_links_and_odd_names_are_left_alone(providers: Demo, alice: User, shelf: Path, tmp_path: Path) -> None:
     film = make_clip(shelf / FILM)
     (tmp_path / "secret").write_text("not yours")

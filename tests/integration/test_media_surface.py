@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.accounts.models import User
@@ -40,8 +41,11 @@ def test_a_title_by_its_id(api: Clients, alice: User) -> None:
     assert api(None).get(f"/media/{media.pk}").status_code == 401
 
 
-def test_looking_at_a_title_asks_for_its_details_once(api: Clients, alice: User) -> None:
-    media = make_media()
+def test_looking_at_a_title_asks_for_its_details_once(
+    api: Clients, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media, moment = make_media(), timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: moment)  # once an hour: none ends meanwhile
     for _ in range(3):
         api(alice).get(f"/media/{media.pk}")
     job = Job.objects.get()

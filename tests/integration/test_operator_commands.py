@@ -1,6 +1,7 @@
 """What operators do at a terminal: every command as they run it, with its answer, its words and its exit status."""
 
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import tarfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,13 @@ from typing import Any
 import jwt
 import pytest
 from django.core.management import CommandError, call_command, load_command_class
+from django.db import connection
 from django.test import Client
 
-from apps.accounts import anchors, audit
-from apps.accounts.models import AuditEntry, SignIn, User
+from apps.accounts import anchors, audit, families
+from apps.accounts.models import AuditEntry, SecondFactor, SignIn, User
+from apps.accounts.second_factor import sealing
+from apps.accounts.second_factor import services as second_factor
 from apps.downloads.models import Download
 from apps.jobs import broker
 from apps.media.models import Favorite, Media
@@ -106,7 +112,7 @@ def test_a_wish_that_cannot_be_accepted_says_why(providers: Demo, child_environm
         (["No Such Film At All", "--user", "alice"], "No film or series is called", 1),
         ([TITLE, "--user", "bob"], "Nobody active is called bob", 1),
         (["--user", "alice"], "Say which title", 2),
-        (["--media", "999", "--user", "alice"], "was not found", 1),
+        (["--media", "2000000000", "--user", "alice"], "was not found", 1),
         ([TITLE, "--user", "alice", "--magnet", "magnet:?nothing"], "magnet", 1),
     ):
         with pytest.raises(CommandError, match=why) as refused:
@@ -343,13 +349,19 @@ def test_secrets_come_back_only_when_asked_for(installation: Path) -> None:
 # Rotation
 
 
-def test_a_rotation_signs_nobody_out(installation: Path, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
-    ring = installation / "secrets"
-    ring.write_text("x" * 40 + "\n")
-    ring.chmod(0o640)
+@pytest.fixture
+def ring(installation: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of JWT_SECRET."""
+    file = installation / "secrets"
+    file.write_text("x" * 40 + "\n")
+    file.chmod(0o640)
     monkeypatch.delenv("JWT_SECRET")
-    monkeypatch.setenv("JWT_SECRET_FILE", str(ring))
+    monkeypatch.setenv("JWT_SECRET_FILE", str(file))
     env.reread()
+    return file
+
+
+def test_a_rotation_signs_nobody_out(ring: Path, db: None) -> None:
     client = Client()
     account = {"email": "a@example.com", "username": "alice", "password": PASSWORD}
     tokens = client.post("/auth/register", account, content_type="application/json").json()
@@ -376,6 +388,53 @@ def test_a_rotation_signs_nobody_out(installation: Path, monkeypatch: pytest.Mon
     env.reread()
     unseen = {"Authorization": f"Bearer {fresh.json()['access']}"}  # one that was seen is believed for three seconds
     assert client.get("/user/profile", headers=unseen).status_code == 401
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+@contextmanager
+def killed_after(words: str, number: int = 1) -> Iterator[None]:
+    """The command dies once so many statements that have these words were carried out."""
+    left = itertools.count(number - 1, -1)
+
+    def execute(run: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        found = run(sql, *rest)
+        if words in sql and not next(left):
+            raise Killed
+        return found
+
+    with connection.execute_wrapper(execute), pytest.raises(Killed):
+        yield
+    env.reread()  # whoever runs it again reads the file
+
+
+def test_revoking_that_is_killed_half_way_is_ended_by_doing_it_again(
+    ring: Path, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    env.reread()
+    alice, bob = make_user("alice"), make_user("bob")
+    app = second_factor.begin(alice, PASSWORD)
+    tokens = [families.start(person).access for person in (alice, bob)]
+
+    with killed_after('UPDATE "second_factors"'):
+        run("rotate_secret", "--revoke")
+    assert sealing.unseal(SecondFactor.objects.get().secret) == app.secret
+
+    with killed_after('DELETE FROM "sign_ins"', 2):
+        run("rotate_secret", "--revoke")
+    assert [sign_in.user for sign_in in SignIn.objects.all()] == [bob], "one after another"
+    for token in tokens:
+        answer = Client().get("/user/profile", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 401, "who is left over proves nothing with it either"
+
+    assert run("rotate_secret", "--revoke")["secrets"] == 1
+    env.reread()
+    assert not SignIn.objects.exists()
+    assert sealing.unseal(SecondFactor.objects.get().secret) == app.secret
+    assert AuditEntry.objects.get(action="secret.rotated").details["ended"] == 1
 
 
 def _key_of(token: str) -> str:

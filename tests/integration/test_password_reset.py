@@ -13,11 +13,14 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
-from apps.accounts import families, resets, services
-from apps.accounts.models import Attempt, AuditEntry, User
+from apps.accounts import families, resets, services, tasks
+from apps.accounts.channels.models import Channel
+from apps.accounts.models import Attempt, AuditEntry, TelegramLink, User
 from apps.feed.models import Event
 from apps.jobs.models import Job
+from apps.jobs.registry import Running
 from sokoul.env import ENV
 from tests.cast import Api
 from tests.factories import PASSWORD, make_user
@@ -225,6 +228,28 @@ def test_every_sign_in_from_before_ends(api: Clients, alice: User) -> None:
     assert with_token(api, pair.access).get("/user/profile").status_code == 401
     assert api(None).post("/auth/refresh", {"refresh": pair.refresh}).status_code == 401
     assert browser.post("/app/ticket").status_code == 401
+
+
+def test_the_telegram_account_that_somebody_linked_goes_and_is_named_in_the_mail(
+    db: None, alice: User, bob: User, mailbox: Mailbox
+) -> None:
+    """Which may be a thief's; changed by somebody signed in, the password is no reason to doubt it."""
+    for number, user in enumerate((alice, bob), 7):
+        TelegramLink.objects.create(user=user, telegram_id=number, chat_id=number, name="100 % mallory")
+        Channel.objects.create(user=user, kind="telegram", confirmed_at=timezone.now())
+    services.change_profile(alice, {"password": "quite another one 7", "current_password": PASSWORD})
+    assert TelegramLink.objects.count() == 2
+    alice.refresh_from_db()
+    Job.objects.all().delete()
+    assert confirm(resets.code_for(alice)).status_code == 204
+    assert [link.user for link in TelegramLink.objects.all()] == [bob]
+    assert [channel.user for channel in Channel.objects.all()] == [bob], "and nobody is told there"
+    assert AuditEntry.objects.get(action="telegram.unlinked").details["why"] == "password reset"
+    job = Job.objects.get(kind="changed")
+    tasks.changed(tasks.ChangedPayload(**job.payload), Running(job.pk, job.kind, None, "", 1))
+    (letter,) = mailbox.mails
+    assert letter["To"] == "alice@example.com"
+    assert "The Telegram account 100 % mallory, which was linked, speaks for you no longer." in letter.get_content()
 
 
 def test_a_new_password_ends_the_lock_of_its_account(db: None, alice: User) -> None:

@@ -1,8 +1,9 @@
-"""A quality profile that an admin deletes in the moment in which somebody begins to use it, or it decides again: whoever comes
-second is told so."""
+"""A quality profile that an admin deletes in the moment in which somebody begins to use it, or it decides: whoever comes second
+is told so. A title that goes while it is searched for is nobody's failure either."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.downloads import services
+from apps.downloads import search, services
 from apps.downloads.following import follows
 from apps.downloads.following.models import Follow
 from apps.downloads.models import Candidate, Download, QualityProfile, Torrent
@@ -21,9 +22,12 @@ from apps.downloads.profiles.holding import BUILT_IN
 from apps.downloads.profiles.models import TitleProfile
 from apps.media.models import Media
 from sokoul.errors import PermanentError, TransientError
+from tests.demo import Demo
+from tests.providers import providers
 from tests.waiting import until
 from tests.wishes import make_media
 
+__all__ = ["providers"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
 Use = Callable[[User, int, int], object]
 
@@ -76,6 +80,28 @@ def test_who_begins_to_use_a_profile_that_is_being_deleted_is_told_that_it_is_go
     assert not [model for model in (Follow, Download, TitleProfile) if model.objects.exists()]
 
 
+@contextmanager
+def at(moment: str, delete: Callable[[], object]) -> Iterator[None]:
+    """Have it deleted elsewhere in the moment before the first statement that has these words."""
+    deletions: list[object] = []
+
+    def elsewhere() -> None:
+        try:
+            delete()
+        finally:
+            connections.close_all()
+
+    def execute(run: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if moment in sql and not deletions:
+            with ThreadPoolExecutor(1) as threads:
+                deletions.append(threads.submit(elsewhere).result(60))
+        return run(sql, *rest)
+
+    with connection.execute_wrapper(execute):
+        yield
+    assert deletions
+
+
 @pytest.mark.parametrize(
     "moment", ['WHERE "quality_profiles"."id" = ', 'INSERT INTO "candidates"'], ids=["looked up", "decided"]
 )
@@ -88,23 +114,32 @@ def test_what_is_decided_by_a_profile_that_is_deleted_meanwhile_is_decided_by_th
     deciding.write(Part(media, None, None), [found], BUILT_IN)
     profile = QualityProfile.objects.create(name="Small", settings={})
     follows.follow(alice, media.pk, "film", profile_id=profile.pk)
-    deletions: list[object] = []
-
-    def delete() -> None:
-        try:
-            profiles.delete(profile.pk, admin)
-        finally:
-            connections.close_all()
-
-    def execute(run: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        if moment in sql and not deletions:
-            with ThreadPoolExecutor(1) as elsewhere:
-                deletions.append(elsewhere.submit(delete).result(60))
-        return run(sql, *rest)
-
     payload = again.AgainPayload(media_id=media.pk)
-    with connection.execute_wrapper(execute), pytest.raises(TransientError):
+    with at(moment, lambda: profiles.delete(profile.pk, admin)), pytest.raises(TransientError):
         again.run(payload)
-    assert deletions
     assert again.run(payload) == {"titles": 1, "releases": 1}
     assert Candidate.objects.get().profile is None
+
+
+@pytest.mark.parametrize("moment", ['INSERT INTO "schedules"', 'INSERT INTO "torrents"', 'INSERT INTO "candidates"'])
+def test_a_title_that_goes_while_it_is_searched_for_is_known_to_be_gone_by_the_next_try(
+    providers: Demo, moment: str
+) -> None:
+    payload = search.SearchPayload(media_id=search.title_of("harbour cats"), season=1)
+    with at(moment, lambda: Media.objects.all().delete()), pytest.raises(TransientError):
+        search.run(payload)
+    with pytest.raises(PermanentError) as error:
+        search.run(payload)
+    assert error.value.status == 404
+    assert not Candidate.objects.exists()
+
+
+def test_a_profile_that_goes_while_it_is_searched_by_decides_no_more(providers: Demo, admin: User, alice: User) -> None:
+    media_id = search.title_of("last night tram")
+    profile = QualityProfile.objects.create(name="Small", settings={})
+    follows.follow(alice, media_id, "film", profile_id=profile.pk)
+    payload = search.SearchPayload(media_id=media_id)
+    with at('INSERT INTO "candidates"', lambda: profiles.delete(profile.pk, admin)), pytest.raises(TransientError):
+        search.run(payload)
+    assert search.run(payload)["accepted"]
+    assert not Candidate.objects.exclude(profile=None).exists()

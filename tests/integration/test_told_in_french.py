@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils.translation import override
 
 from apps.accounts.models import User
-from apps.downloads import replacement, search, services
+from apps.downloads import refusals, replacement, search, services
 from apps.downloads.claims import Claim
 from apps.downloads.indexers import gather
 from apps.downloads.indexers.wish import Wish
@@ -100,6 +100,28 @@ def stalled(download: Download) -> Claim:
         "",
         has_metadata=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("phase", "deed", "words"),
+    [
+        ("done", "/pause", "terminé\xa0; il ne peut pas être mis en pause"),
+        ("queued", "/resume", "en attente\xa0; il ne peut pas être repris"),
+        ("seeding", "/retry", "en partage\xa0; il ne peut pas être relancé"),
+        ("done", "/replace", "terminé\xa0; il ne peut pas recevoir une autre version"),
+    ],
+)
+def test_why_a_download_cannot_be_treated_so_now(
+    api: Clients, alice: User, media: Media, phase: Phase, deed: str, words: str
+) -> None:
+    row = Download.objects.create(user=alice, media=media, phase=phase, status=STATUS_OF[Phase(phase)])
+    answer = api(alice).post(f"/downloads/{row.pk}{deed}", headers=FRENCH)
+    assert (answer.status_code, answer.json()["detail"]) == (409, f"Ce téléchargement est {words} maintenant.")
+    assert answer.json()["phase"] == phase
+
+
+def test_every_deed_and_phase_has_its_words() -> None:
+    assert set(refusals.PHASES) == set(Phase)
 
 
 def test_why_an_indexer_did_not_answer(alice: User, admin: User, media: Media, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.downloads.engine import bencode
+from apps.downloads.engine import bencode, words
 from apps.downloads.engine.metainfo import (
     MAX_FILES,
     MAX_TORRENT_BYTES,
@@ -22,6 +22,7 @@ from apps.downloads.engine.metainfo import (
 )
 from apps.downloads.engine.video import impostors, is_sample, playable
 from sokoul.errors import PermanentError
+from sokoul.said import texts_of
 from tests.swarm import KINDS, magnet_of, make_torrent
 
 V1, V2 = "a1" * 20, "b2" * 32
@@ -310,3 +311,20 @@ def test_the_torrents_own_name_makes_no_sample() -> None:
 )
 def test_programs_that_pose_as_the_film(files: list[dict[bytes, Any]], expected: list[str]) -> None:
     assert names_of(impostors(parse_torrent(torrent_of(files)))) == expected
+
+
+def test_what_is_put_into_words_is_what_libtorrent_or_the_system_says() -> None:
+    """By its own tables of errors, so that a release of it that says something else is noticed."""
+    torrent, system = lt.libtorrent_category(), lt.system_category()
+    said = {lt.error_code(number, category).message() for category in (torrent, system) for number in range(1, 200)}
+    assert words.TEXTS.issubset(said)
+
+
+def test_why_libtorrent_refuses_a_torrent_is_told_in_every_language() -> None:
+    tree = {b"info": {b"name": b"Film", b"piece length": PIECE, b"length": 100, b"pieces": bytes(40)}}
+    with pytest.raises(PermanentError) as refused:
+        parse_torrent(encode(tree))
+    assert texts_of(refused.value.message) == {
+        "en": "This torrent is refused: incorrect number of piece hashes in torrent file. Take another release.",
+        "fr": "Ce torrent est refusé\xa0: le nombre de ses sommes de contrôle est faux. Prenez une autre version.",
+    }

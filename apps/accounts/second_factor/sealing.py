@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from sokoul.errors import PermanentError
 
@@ -41,8 +42,10 @@ def unseal(sealed: str) -> str:
         return _keys().decrypt(sealed.encode()).decode()
     except InvalidToken:
         raise PermanentError(
-            "The key of your authenticator app cannot be read any more, because SECRET_KEY was changed. Sign in with a "
-            "recovery code, or ask an admin to remove your second factor.",
+            _(
+                "The key of your authenticator app cannot be read any more, because SECRET_KEY was changed. Sign in with a "
+                "recovery code, or ask an admin to remove your second factor."
+            ),
             code="second_factor_unreadable",
             status=409,
         ) from None

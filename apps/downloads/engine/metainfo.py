@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.downloads.engine import bencode
+from apps.downloads.engine.words import spoken
 from sokoul.errors import PermanentError
 from sokoul.said import said
 
@@ -111,7 +112,7 @@ def hashes(info_hashes: lt.info_hash_t) -> tuple[str | None, str | None]:
 
 
 def _refused(why: object) -> PermanentError:
-    text = said(lambda: _("This torrent is refused: %(why)s. Take another release.") % {"why": why})
+    text = said(lambda: _("This torrent is refused: %(why)s. Take another release.") % {"why": spoken(str(why))})
     return PermanentError(text, code="bad_torrent")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import libtorrent as lt
 
-from apps.downloads.engine import events, trackers
+from apps.downloads.engine import events, trackers, words
 from apps.downloads.engine.add import Addition
 from apps.downloads.engine.events import EngineEvent, Progress
 from apps.downloads.engine.metainfo import parse_torrent
@@ -69,7 +69,7 @@ class Engine:
         checked instead. Raises PermanentError: bad_magnet, bad_torrent, or duplicate where the session has it already.
         """
         if key in self._torrents:
-            raise PermanentError("This torrent is already being downloaded.", code="duplicate", status=409)
+            raise PermanentError(words.already_there(), code="duplicate", status=409)
         addition = Addition.make(magnet, torrent, resume, folder)
         try:
             admitted = self._gate.admit(key, addition.trackers)
@@ -79,7 +79,7 @@ class Engine:
             handle = self._session.add_torrent(addition.params(admitted, paused=paused or asleep, held=held))
         except RuntimeError as error:
             self._gate.forget(key)
-            raise PermanentError(f"This torrent cannot be added: {error}.", code="duplicate", status=409) from error
+            raise PermanentError(words.not_added(error), code="duplicate", status=409) from error
         added = Torrent(key, handle, held=held, asleep=asleep)
         self._torrents[key] = self._by_handle[hash(handle)] = added
         if addition.rejected:

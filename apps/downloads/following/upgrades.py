@@ -20,6 +20,7 @@ from apps.downloads.following import bettering, cutoff, seeking
 from apps.downloads.following.models import BetterSeek
 from apps.downloads.following.wanted import Unit
 from apps.downloads.models import Download
+from apps.downloads.refusals import season_unknown
 from apps.jobs import services as jobs
 from apps.jobs.models import Job
 from sokoul import logs
@@ -126,7 +127,7 @@ def request(user_id: int, download_id: int) -> Job:
     if download.status != "Completed":
         raise conflict(_("Something better is looked for once it is in your library."), phase=download.phase)
     if not services.searchable(download):
-        raise conflict(_("Nobody knows which season of it you want. Choose another release."), phase=download.phase)
+        raise season_unknown(download)
     if download.upgrades.filter(status__in=["Pending", "Running"]).exists():
         raise conflict(_("A better release of it is being downloaded already."), phase=download.phase)
     moment = timezone.now().timestamp() // AGAIN

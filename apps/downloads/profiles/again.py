@@ -2,14 +2,11 @@
 
 import uuid
 
-from django.db import IntegrityError
-from psycopg.errors import ForeignKeyViolation
 from pydantic import BaseModel
 
 from apps.downloads.profiles import deciding
 from apps.jobs import services as jobs
 from apps.jobs.models import Job
-from sokoul.errors import PermanentError, TransientError
 
 TITLES_A_JOB = 20
 
@@ -43,17 +40,8 @@ def run(payload: AgainPayload) -> dict[str, object]:
 
 
 def _decide(media_id: int) -> int:
-    """TransientError where the profile, a release or the title is deleted meanwhile: the next try knows of it."""
-    try:
+    with deciding.tried_again_if_deleted():
         return deciding.decide_again(media_id)
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, ForeignKeyViolation):
-            raise
-        raise TransientError("What it decides by or about was deleted meanwhile.") from error
-    except PermanentError as error:
-        if error.status != 404:
-            raise
-        raise TransientError(error.message) from error
 
 
 def _go_on(payload: AgainPayload) -> None:

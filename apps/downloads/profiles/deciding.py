@@ -1,12 +1,14 @@
 """What profiles think of a title's releases: written when they are found or the profile changes, or only told (“what if”)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from psycopg.errors import ForeignKeyViolation
 
 from apps.downloads import blocklist
 from apps.downloads.following.models import Follow
@@ -20,10 +22,26 @@ from apps.downloads.releases.verdict import told
 from apps.media import episodes
 from apps.media import services as titles
 from apps.media.models import Kind, Media
+from sokoul.errors import PermanentError, TransientError
 
 MOST_SHOWN = 1_000
 MOST_POINTS = 2**31 - 1  # what the column takes
 _CHANGED = ["score", "reasons", "rejections", "decided_at", "profile_version"]
+
+
+@contextmanager
+def tried_again_if_deleted() -> Iterator[None]:
+    """TransientError where the profile, a release or the title is deleted within: the next try knows of it."""
+    try:
+        yield
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, ForeignKeyViolation):
+            raise
+        raise TransientError("What it decides by or about was deleted meanwhile.") from error
+    except PermanentError as error:
+        if error.status != 404:
+            raise
+        raise TransientError(error.message) from error
 
 
 class Part(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from apps.accounts import audit
@@ -185,7 +186,9 @@ def change(profile_id: int, asked: Mapping[str, Any], by: User) -> QualityProfil
     with _name_free(wanted.name), transaction.atomic():
         row = _locked(profile_id)
         if wanted.version not in {None, row.version}:
-            raise conflict("Somebody has changed this profile meanwhile. Look at it again first.", version=row.version)
+            raise conflict(
+                _("Somebody has changed this profile meanwhile. Look at it again first."), version=row.version
+            )
         before = _state(row)
         row.name, row.app, row.score_set, row.settings = wanted.name, wanted.app, wanted.score_set, settings
         place(row, wanted.formats)
@@ -346,5 +349,5 @@ def _name_free(name: str) -> Iterator[None]:
     except IntegrityError as error:
         if "quality_profiles_name_unique" not in str(error):
             raise
-        message = f"A quality profile is called “{name}” already."
+        message = _("A quality profile is called “%(name)s” already.") % {"name": name}
         raise PermanentError(message, code="conflict", status=409, fields={"name": ["taken"]}) from error

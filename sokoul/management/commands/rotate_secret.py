@@ -39,7 +39,7 @@ class Command(OperatorCommand):
             before = place.read()
             ring = before if options["prune"] else [keyring.fresh(), *before]
             ring = ring[:1] if options["revoke"] else keyring.needed(ring)
-            self._reseal(before, ring, options)
+            self._reseal(place, before, ring, options)
             if ring != before:
                 place.write(ring)
         except OSError as error:
@@ -50,11 +50,16 @@ class Command(OperatorCommand):
             self._audit(removed=removed, pruned=options["prune"], **ended)
         self._explain(place, ring, removed, options)
 
-    def _reseal(self, before: list[str], ring: list[str], options: dict[str, Any]) -> None:
-        """What is encrypted under a secret that goes is encrypted anew, under one that every process knows already if any."""
+    def _reseal(self, place: keyring.Place, before: list[str], ring: list[str], options: dict[str, Any]) -> None:
+        """What is encrypted under a secret that goes is encrypted anew, under one that every process knows already if any.
+
+        A new one is written down before it is used, or what a command had encrypted that was killed could be read by nobody.
+        """
         if set(before) <= set(ring) or secrets_of("SECRET_KEY"):
             return
         under = next((secret for secret in ring if secret in before), ring[0])
+        if under not in before:
+            place.write([under, *before])
         try:
             second_factor.reseal_all(signing_keys.derived(under))
         except DatabaseError:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -211,7 +212,9 @@ def test_many_at_once_come_together(
 def test_three_come_at_once_and_more_when_the_minute_is_over(
     notifier: None, receiver: Receiver, hook_of: ChannelOf, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrying, "WINDOW", timedelta(seconds=5))  # long enough for a busy machine to tell six in it
+    monkeypatch.setattr(
+        carrying, "WINDOW", timedelta(hours=1)
+    )  # however busy the machine is, it does not end by itself
     hook_of(alice)
     for number in range(3):
         tell(alice, f"Film {number}")
@@ -219,10 +222,14 @@ def test_three_come_at_once_and_more_when_the_minute_is_over(
     late = [tell(alice, f"Film {number}") for number in range(3, 6)]
     done()
     assert sent() == 3, "they wait"
+    first = Sending.objects.earliest("sent_at").sent_at
+    assert first is not None
+    assert set(Job.objects.filter(status="Pending").values_list("run_at", flat=True)) == {first + carrying.WINDOW}
+    Sending.objects.filter(sent_at__isnull=False).update(sent_at=F("sent_at") - carrying.WINDOW)
+    Job.objects.filter(status="Pending").update(run_at=timezone.now())
     until(lambda: sent() == 6, what="the rest")
     times = sorted(set(Sending.objects.values_list("sent_at", flat=True)))
     assert len(times) == 4
-    assert times[3] - times[0] >= carrying.WINDOW
     assert [one["id"] for one in receiver.told()[-1]["data"]["events"]] == [event.pk for event in late]
 
 
@@ -265,12 +272,14 @@ def test_a_webhook_that_fails_is_tried_again_and_again_with_all_that_happened(
 def test_the_pauses_grow_with_the_trouble(hook_of: ChannelOf, alice: User) -> None:
     channel = hook_of(alice)
     for failing, pause in ((None, 2), (timedelta(minutes=5), 300), (timedelta(days=2), 21_600)):
-        since = timezone.now() - failing if failing else None
+        before = timezone.now()
+        since = before - failing if failing else None
         Channel.objects.filter(pk=channel.pk).update(failing_since=since)
         carrying.later(channel.pk, "It answered 500.", ours=False)
         channel.refresh_from_db()
         assert channel.retry_at is not None
-        assert (channel.retry_at - timezone.now()).total_seconds() == pytest.approx(pause, abs=2)
+        after = timezone.now()
+        assert before <= channel.retry_at - timedelta(seconds=pause) <= after + (after - before)
         assert Job.objects.filter(run_at=channel.retry_at, payload={"channel_id": channel.pk}).count() == 1
 
 
