@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils.translation import gettext as _
 from psycopg.errors import SerializationFailure
 
 from apps.accounts import audit
@@ -165,12 +166,15 @@ def _refuse_replacing(wish: Wish, old: dict[str, Any] | None, target: str) -> No
     if old["user_id"] != wish.user_id:
         raise forbidden()
     if old["media_id"] != wish.media_id or old["target"] != target or old["status"] != "Completed":
-        raise conflict("Only a complete download of the same title can be replaced.", phase=old["phase"])
+        raise conflict(_("Only a complete download of the same title can be replaced."), phase=old["phase"])
 
 
 def exists_already(download_id: int, status: str) -> PermanentError:
-    state = "in your library" if status == "Completed" else "being downloaded"
-    return conflict(f"Download {download_id} of this title is already {state}.", download_id=download_id)
+    complete = _("Download %(number)s of this title is already in your library.")
+    under_way = _("Download %(number)s of this title is already being downloaded.")
+    return conflict(
+        (complete if status == "Completed" else under_way) % {"number": download_id}, download_id=download_id
+    )
 
 
 def _download(number: int, wish: Wish, seen: dict[str, Any]) -> Download:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import DataError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 
 from apps.accounts.models import AuditEntry, User
 from apps.downloads import rows, services
@@ -100,6 +101,12 @@ def test_who_was_faster_with_the_same_thing_has_it(alice: User, media: Media) ->
         f"Download {download.pk} of this title is already being downloaded.",
     )
     assert written() == [1, 1, 1, 1, 1]
+
+
+def test_who_has_it_already_is_told_so_in_their_language(alice: User, media: Media) -> None:
+    services.start(alice.pk, media.pk)
+    with override("fr"), pytest.raises(PermanentError, match="est déjà en cours"):
+        services.start(alice.pk, media.pk)
 
 
 def test_who_was_faster_with_the_last_place_has_it(alice: User, media: Media) -> None:
