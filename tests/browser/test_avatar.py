@@ -35,7 +35,7 @@ def test_a_person_chooses_sees_and_removes_a_picture(running: None, alice: User,
     expect(page.get_by_text("Saved.")).to_be_visible()
     head = page.locator("header img.face")
     expect(head).to_be_visible()
-    assert head.evaluate("picture => picture.complete && picture.naturalWidth") == 256
+    expect(head).to_have_js_property("naturalWidth", 256)
     page.locator("#file").set_input_files(file("me.png", b"<script>alert(1)</script>"))
     page.get_by_role("button", name="Use this picture").click()
     expect(page.get_by_text("This is no JPEG or PNG picture")).to_be_visible()

@@ -211,7 +211,13 @@ def test_what_may_be_there_once_is_looked_for_in_its_index(alice: User, bob: Use
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE downloads")
     with transaction.atomic(), connection.cursor() as cursor:
+
+        def scans() -> int:
+            """What PostgreSQL has not added to its statistics yet; of earlier transactions, too, for up to a second."""
+            cursor.execute("SELECT pg_stat_get_xact_numscans('downloads_once'::regclass)")
+            return int(cursor.fetchone()[0])
+
+        before = scans()
         for _ in range(10):
             cursor.execute("SELECT downloads_look(%s, %s, NULL, '', NULL, NULL, now())", [alice.pk, media.pk])
-        cursor.execute("SELECT pg_stat_get_xact_numscans('downloads_once'::regclass)")
-        assert cursor.fetchone() == (10,)
+        assert scans() == before + 10
