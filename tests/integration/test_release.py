@@ -24,6 +24,7 @@ from apps.accounts.models import AuditEntry, User
 from apps.feed.models import Event
 from apps.media.models import Favorite
 from sokoul import edge as runtime
+from sokoul import http
 from sokoul.edge import Side
 from tests.edge import Edge
 from tests.integration.test_rolling_restart import Person
@@ -45,6 +46,7 @@ def webs(django_db_setup: None, valkey: str, nats: str) -> Iterator[tuple[Web, W
     yield running
     for web in running:
         web.stop()
+    http.forget()
 
 
 @pytest.fixture
@@ -145,14 +147,11 @@ def ask_as(release: Release, name: str) -> set[str]:
 class Faulty(BaseHTTPRequestHandler):
     """A web whose health is fine, and which fails whatever else is asked of it."""
 
-    protocol_version = "HTTP/1.1"
-
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(200 if self.path == "/health/ready" else 500)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", "0")
         self.end_headers()
-        self.wfile.write(b"{}")
 
     do_GET = do_POST = do_DELETE = do_PUT = _answer
 
@@ -170,6 +169,7 @@ def faulty() -> Iterator[int]:
     yield server.server_port
     server.shutdown()
     server.server_close()
+    http.forget()
 
 
 def test_a_switch_and_the_way_back_under_load_lose_nothing(
@@ -206,22 +206,24 @@ def test_a_canary_that_fails_goes_back_by_itself(
         assert refused.value.returncode == 1
         assert release.shares == (100, 0)
     answers = seen_by(people)
-    print(answers)
     assert set(answers) <= {201, 200, 204, 500}, answers
     assert 10 <= answers[500] == release.runtime.sides()[Side.GREEN].errors
+    statuses = [line["status"] for line in release.edge.lines() if "/media/favorite" in line["path"]]
+    failed = [number for number, status in enumerate(statuses) if status == 500]
+    assert len(failed) <= (failed[-1] - failed[0]) / 10 + 2, "a tenth of what was asked meanwhile, and what the end cut"
     told = Event.objects.get(user=admin, data__code="release_watched").data
     assert (told["side"], told["back"]) == ("green", "blue")
 
 
 def test_a_canary_that_was_killed_goes_on_to_its_end(release: Release, webs: tuple[Web, Web], alice: User) -> None:
     words = ("release", "canary", "green", "--no-smoke", "--edge", str(release.path))
+    killed = subprocess.Popen([sys.executable, "manage.py", *words], cwd=ROOT, env=environment())
+    until(lambda: release.shares == (90, 10) or killed.poll() is not None, 60, "the first step")
     with people_at_work(release.edge.url, alice) as people:
-        killed = subprocess.Popen([sys.executable, "manage.py", *words], cwd=ROOT, env=environment())
-        until(lambda: release.shares == (90, 10) or killed.poll() is not None, 60, "the first step")
         killed.send_signal(signal.SIGKILL)
         assert killed.wait(30) == -signal.SIGKILL
         assert release.shares == (90, 10)
-        release.run("canary", "green", "--no-smoke", "--seconds", "0.5")
+        release.run("canary", "green", "--no-smoke", "--seconds", "0.2", "--least", "5")
         assert release.shares == (0, 100)
     assert_nothing_lost(people)
     moves = AuditEntry.objects.filter(action="release.moved")
