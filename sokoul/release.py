@@ -103,8 +103,8 @@ def way_back(sides: Sides, note: Note | None) -> Side:
 # Steps
 
 
-def move(edge: Edge, release: Side, percent: int) -> Sides:
-    """Give `percent` of the new requests to the side that a release goes to, and the rest to the other one; gives what was before.
+def move(edge: Edge, release: Side, percent: int) -> None:
+    """Give `percent` of the new requests to the side that a release goes to, and the rest to the other one.
 
     Written down before and after: an edge that restarts in between is at one of the two, and the way back is known.
     """
@@ -117,11 +117,10 @@ def move(edge: Edge, release: Side, percent: int) -> Sides:
         edge.weigh({release: percent, release.other: 100 - percent})
     if note:
         edge.save(note)
-    return before
 
 
-def back(edge: Edge) -> tuple[Side, Sides]:
-    """All new requests to the side that had them before the release, at once; gives it, and what was before.
+def back(edge: Edge) -> Side:
+    """All new requests to the side that had them before the release, at once; gives that side.
 
     Raises PermanentError where that side does not answer. An edge that cannot write it down is told of after it was done.
     """
@@ -131,7 +130,7 @@ def back(edge: Edge) -> tuple[Side, Sides]:
         raise conflict(f"{side} does not answer its health check at the edge ({before[side].status}): start it first.")
     edge.weigh({side: 100, side.other: 0})
     edge.save(Note(side.other, timezone.now()))
-    return side, before
+    return side
 
 
 def canary(edge: Edge, side: Side, steps: Sequence[int], seconds: float, limit: Limit) -> Iterator[Look]:

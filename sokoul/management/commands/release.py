@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -82,65 +83,53 @@ class Command(OperatorCommand):
         if not options["edge"]:
             raise CommandError("Say where the edge's socket is: --edge, or the variable EDGE_ADMIN.", returncode=2)
         self.edge = Edge(Path(options["edge"]))
+        self.sides = self.edge.sides()
         getattr(self, f"_{options['verb']}")(options)
 
     # The verbs
 
     def _show(self, options: dict[str, Any]) -> None:
-        sides, note = self.edge.sides(), self.edge.note()
+        sides, note = self.sides, self.edge.note()
         about = {"side": note.side, "at": note.at, "way_back": note.side.other} if note else None
         if self.as_json:
             self.tell({"sides": {str(side): _json(sides, side) for side in Side}, "release": about})
             return
-        rows = [
-            (
-                side,
-                f"{sides.percent(side):g} %",
-                sides[side].status,
-                sides[side].requests,
-                sides[side].errors,
-                sides[side].url,
-            )
-            for side in Side
-        ]
+        rows = [self._row(sides, side) for side in Side]
         self.table(("side", "new requests", "health", "requests", "failed", "address"), rows)
         if note:
-            self.say(
-                f"Last moved {note.at:%Y-%m-%d %H:%M:%S} UTC, for a release to {note.side}; the way back is {note.side.other}."
-            )
+            at = f"{note.at:%Y-%m-%d %H:%M:%S} UTC"
+            self.say(f"Last moved {at}, for a release to {note.side}; the way back is {note.side.other}.")
+
+    def _row(self, sides: Sides, side: Side) -> tuple[object, ...]:
+        seen = sides[side]
+        return side, f"{sides.percent(side):g} %", seen.status, seen.requests, seen.errors, seen.url
 
     def _switch(self, options: dict[str, Any]) -> None:
         side: Side = options["side"]
         self._visit(side, options)
-        before = release.move(self.edge, side, 100)
-        self._moved(
-            before,
-            "switch",
-            f"All new requests go to {side}. The way back is `release back`: keep {side.other} running.",
-        )
+        release.move(self.edge, side, 100)
+        words = f"All new requests go to {side}. The way back is `release back`: keep {side.other} running."
+        self._moved("switch", words)
 
     def _back(self, options: dict[str, Any]) -> None:
-        side, before = release.back(self.edge)
-        self._moved(before, "back", f"All new requests go to {side}.")
+        side = release.back(self.edge)
+        self._moved("back", f"All new requests go to {side}.")
 
     def _canary(self, options: dict[str, Any]) -> None:
         side: Side = options["side"]
-        before = self.edge.sides()
-        if not before[side].weight:  # who is interrupted goes on without a visit
+        if not self.sides[side].weight:  # who was interrupted goes on without a visit
             self._visit(side, options)
-        seconds = _seconds(options)
-        self._look_on(release.canary(self.edge, side, options["steps"], seconds, _limit(options)), before, side)
-        self._moved(
-            before, "canary", f"{self.edge.sides().percent(side):g} % of the new requests go to {side}, and it is well."
+        look = self._look_on(
+            release.canary(self.edge, side, options["steps"], _seconds(options), _limit(options)), side
         )
+        self._moved("canary", f"{look.percent:g} % of the new requests go to {side}, and it is well.")
 
     def _watch(self, options: dict[str, Any]) -> None:
-        before = self.edge.sides()
-        side = before.whole
+        side = self.sides.whole
         if side is None:
             raise CommandError("Both sides get requests: end the canary first.")
         at = timezone.now()
-        look = self._look_on(release.watch(self.edge, side, _seconds(options), _limit(options)), before, side)
+        look = self._look_on(release.watch(self.edge, side, _seconds(options), _limit(options)), side)
         unwell = diagnosis.down(diagnosis.rows())
         released.tell(side, at, requests=look.requests, errors=look.errors, unwell=unwell, back="", failed=False)
         if self.as_json:
@@ -169,28 +158,29 @@ class Command(OperatorCommand):
         if failed:
             raise CommandError(f"{side} failed its visit, and nothing was changed: {'; '.join(failed)}.")
 
-    def _look_on(self, looks: Iterator[release.Look], before: Sides, side: Side) -> release.Look:
+    def _look_on(self, looks: Iterator[release.Look], side: Side) -> release.Look:
         """The last look, its numbers those of all; a bar on a terminal meanwhile. What fails is told to the admins."""
-        at, first, last = timezone.now(), before[side], None
+        at, first, last = timezone.now(), self.sides[side], None
         try:
             with progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[seen]}")) as bar:
                 task = bar.add_task(side, seen="")
                 for last in looks:
+                    self._audited("canary")
                     seen = f"{last.errors} of {last.requests} requests failed"
                     words = f"{side} {last.percent:g} %"
                     bar.update(task, description=words, total=last.length, completed=last.seconds, seen=seen)
         except release.NotWell as failure:
-            self._failed(failure, before, at)
+            self._failed(failure, at)
             raise
         if last is None:
             raise CommandError("There is no step to take: nothing was changed.")
         requests, errors = release.since(first, self.edge.sides()[side])
         return replace(last, requests=requests, errors=errors)
 
-    def _failed(self, failure: release.NotWell, before: Sides, at: Any) -> None:
+    def _failed(self, failure: release.NotWell, at: datetime) -> None:
         look = failure.look
         back = str(look.side.other) if failure.taken_back else ""
-        self._audited(before, "taken back")
+        self._audited("taken back")
         try:
             released.tell(
                 look.side, at, requests=look.requests, errors=look.errors, unwell=[], back=back, failed=True
@@ -198,17 +188,16 @@ class Command(OperatorCommand):
         except Error as error:
             self.stderr.write(f"The admins could not be told: {error}")
 
-    def _moved(self, before: Sides, how: str, words: str) -> None:
-        self._audited(before, how)
-        sides = self.edge.sides()
+    def _moved(self, how: str, words: str) -> None:
+        self._audited(how)
         if self.as_json:
-            self.tell({"sides": {str(side): _json(sides, side) for side in Side}})
+            self.tell({"sides": {str(side): _json(self.sides, side) for side in Side}})
         self.say(words)
 
-    def _audited(self, before: Sides, how: str) -> None:
-        """What was moved stays moved, whether the database can note it or not."""
-        after = self.edge.sides()
-        was, now = ({str(side): round(sides.percent(side)) for side in Side} for sides in (before, after))
+    def _audited(self, how: str) -> None:
+        """Note what was moved since the last time; it stays moved, whether the database can note it or not."""
+        before, self.sides = self.sides, self.edge.sides()
+        was, now = ({str(side): round(sides.percent(side)) for side in Side} for sides in (before, self.sides))
         if was == now:
             return
         try:
@@ -239,7 +228,7 @@ def _limit(options: dict[str, Any]) -> release.Limit:
 
 
 def _steps(text: str) -> list[int]:
-    steps = [int(part) for part in text.split(",")]
+    steps = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
     if steps != sorted(set(steps)) or not 0 < steps[0] <= steps[-1] <= 100:
         raise argparse.ArgumentTypeError("percent from 1 to 100, rising, with commas between them")
     return steps
