@@ -108,14 +108,8 @@ class Edge:
         return Sides(found[Side.BLUE], found[Side.GREEN])
 
     def weigh(self, weights: Mapping[Side, int]) -> None:
-        """Raise the one before the other is lowered, so that at no moment nobody gets requests. Repeating it changes nothing."""
-        now = self.sides()
-        commands = [
-            f"set server {backend}/{side.server} weight {weights[side]}"
-            for side in sorted(Side, key=lambda side: now[side].weight - weights[side])
-            for backend in BACKENDS
-        ]
-        if refused := self.ask("; ".join(commands)).strip():
+        """Repeating it changes nothing. Raises PermanentError where the edge refuses, TransientError where it does not answer."""
+        if refused := self.ask("; ".join(weighing(self.sides(), weights))).strip():
             raise PermanentError(f"The edge refused the weights: {refused.splitlines()[0]}")
 
     def note(self) -> Note | None:
@@ -137,6 +131,15 @@ class Edge:
         except OSError as error:
             text = f"{self.state} cannot be written ({error.strerror}): when the edge restarts, it will not know what was decided."
             raise PermanentError(text) from error
+
+
+def weighing(now: Sides, weights: Mapping[Side, int]) -> list[str]:
+    """Commands that raise the one side before the other is lowered, so that at no moment nobody gets requests."""
+    return [
+        f"set server {backend}/{side.server} weight {weights[side]}"
+        for side in sorted(Side, key=lambda side: now[side].weight - weights[side])
+        for backend in BACKENDS
+    ]
 
 
 def counted(stat: str) -> dict[tuple[str, str], dict[str, str]]:

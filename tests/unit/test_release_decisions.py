@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
+from django.core.management import CommandError, load_command_class
 
 from sokoul import edge, release
 from sokoul.edge import Note, Seen, Side, Sides
@@ -61,6 +62,20 @@ def test_shares_are_percent_whatever_the_weights_add_up_to(
     assert found.whole is whole
 
 
+def test_one_side_is_raised_everywhere_before_the_other_is_lowered_anywhere() -> None:
+    there = edge.weighing(sides(100, 0), {Side.GREEN: 100, Side.BLUE: 0})
+    back = edge.weighing(sides(10, 90), {Side.GREEN: 0, Side.BLUE: 100})
+    everywhere = ("web", "sockets", "streams")
+    assert there == [
+        *(f"set server {backend}/web2 weight 100" for backend in everywhere),
+        *(f"set server {backend}/web weight 0" for backend in everywhere),
+    ]
+    assert back == [
+        *(f"set server {backend}/web weight 100" for backend in everywhere),
+        *(f"set server {backend}/web2 weight 0" for backend in everywhere),
+    ]
+
+
 def test_what_happened_between_two_looks_is_their_difference_also_over_a_restart_of_the_edge() -> None:
     before = Seen(10, True, "UP", 100, 5)
     assert release.since(before, Seen(10, True, "UP", 130, 6)) == (30, 1)
@@ -101,3 +116,10 @@ def test_the_way_back_is_away_from_the_release_however_often_it_is_asked_for() -
     for found in (sides(100, 0), sides(1, 1)):
         with pytest.raises(PermanentError, match="release switch"):
             release.way_back(found, None)
+
+
+@pytest.mark.parametrize("steps", ["50,10", "0,100", "10,101", "10,10", "ten", ""])
+def test_steps_are_percent_that_rise(steps: str) -> None:
+    parser = load_command_class("sokoul", "release").create_parser("manage.py", "release")
+    with pytest.raises(CommandError, match="percent from 1 to 100, rising"):
+        parser.parse_args(["canary", "green", "--steps", steps])
