@@ -322,6 +322,16 @@ def test_nobody_is_sent_to_a_side_that_is_down(
     assert release.shares == (0, 100)
 
 
+def test_requests_are_moved_while_postgresql_is_away(release: Release) -> None:
+    release.run("switch", "green", "--no-smoke")
+    without = {**environment(), "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing"}
+    words = ("manage.py", "release", "back", "--edge", str(release.path))
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=without, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert release.shares == (100, 0)
+    assert "The audit trail could not be written" in done.stderr
+
+
 def test_a_canary_ends_where_somebody_else_moves_requests(release: Release) -> None:
     looks = releasing.canary(release.runtime, Side.GREEN, [10, 100], 60, releasing.Limit())
     assert next(looks).percent == 10
