@@ -166,10 +166,16 @@ class Faulty(BaseHTTPRequestHandler):
         pass
 
 
+class Crowded(ThreadingHTTPServer):
+    """Nobody waits at its door because a thread of it was late."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 @pytest.fixture
 def faulty() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Faulty)
-    server.daemon_threads = True
+    server = Crowded(("127.0.0.1", 0), Faulty)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -251,17 +257,17 @@ def test_a_watch_tells_the_admins_how_it_ended(release: Release, alice: User, ad
 
 
 def test_a_watch_goes_back_when_the_side_in_use_fails(
-    between: Callable[[int, int], Release], webs: tuple[Web, Web], faulty: ThreadingHTTPServer, admin: User
+    between: Callable[[int, int], Release],
+    webs: tuple[Web, Web],
+    faulty: ThreadingHTTPServer,
+    alice: User,
+    admin: User,
 ) -> None:
     release = between(webs[0].port, faulty.server_port)
-    release.run("switch", "green", "--no-smoke")
-    asking = threading.Thread(
-        target=lambda: until(lambda: release.edge.get("/media/favorites").status_code != 500, 60), daemon=True
-    )
-    asking.start()
-    with pytest.raises(CommandError, match="all new requests go to blue again"):
-        release.run("watch")
-    asking.join(60)
+    with people_at_work(release.edge.url, alice):
+        release.run("switch", "green", "--no-smoke")
+        with pytest.raises(CommandError, match="all new requests go to blue again"):
+            release.run("watch", "--seconds", "60")
     assert release.shares == (100, 0)
     assert Event.objects.get(user=admin, data__code="release_watched").data["back"] == "blue"
 
