@@ -6,7 +6,7 @@ It makes an account of its own (or uses one that it is given), does what people 
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -51,7 +51,7 @@ class Skipped(Exception):
 class Visit:
     """`url`: of the deployment. `login` and `password`: of a test account; without them one is made and deleted again.
 
-    `title` is what the main job may download. `patience`: seconds that a job may take.
+    `title` is what the main job may download. `patience`: seconds that a job may take. `headers` go with everything that is said.
     """
 
     url: str
@@ -59,6 +59,7 @@ class Visit:
     password: str = ""
     title: str = DEMO_TITLE
     patience: float = 60.0
+    headers: Mapping[str, str] = field(default_factory=dict)
     token: str = ""
     made: bool = False
     media_id: int = 0
@@ -89,7 +90,7 @@ class Visit:
     def _call(self, method: str, path: str, body: object, headers: dict[str, str]) -> http.Response:
         host = urlsplit(self.url).hostname or ""
         return http.request(
-            method, f"{self.url}{path}", service="Sokoul", headers=headers, json=body, seconds=35, trusted=[host],
+            method, f"{self.url}{path}", service="Sokoul", headers={**self.headers, **headers}, json=body, seconds=35, trusted=[host],
             answers=EVERY_STATUS,
         )  # fmt: skip
 
@@ -150,7 +151,9 @@ class Visit:
         parts = urlsplit(self.url)
         scheme = "wss" if parts.scheme == "https" else "ws"
         address = urlunsplit((scheme, parts.netloc, f"{parts.path}/ws", f"ticket={quote(ticket)}", ""))
-        self.socket = self.open.enter_context(connect(address, open_timeout=10, close_timeout=2))
+        self.socket = self.open.enter_context(
+            connect(address, open_timeout=10, close_timeout=2, additional_headers=self.headers)
+        )
         if self._received(10)["type"] != "snapshot":
             raise Failed("the first message is no snapshot")
         self.socket.send('{"type": "ping"}')

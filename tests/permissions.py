@@ -404,7 +404,7 @@ PRESSES: dict[str, tuple[frozenset[str], tuple[str | int | None, ...]]] = {
 MANAGEMENT = dict.fromkeys(
     (
         "backup", "bot", "check_stack", "createadmin", "demo", "dlq", "down", "download", "hunter", "import_formats",
-        "import_library", "jobs", "naming", "parse_release",
+        "import_library", "jobs", "naming", "parse_release", "release",
         "relay", "restore", "rotate_secret", "scout", "second_factor", "search", "serve", "setup", "smoke",
         "streams", "sweep", "up", "verify_audit",
     ),

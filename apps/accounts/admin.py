@@ -322,6 +322,7 @@ class Topic(admin.SimpleListFilter):
     topics = (
         "auth", "user", "second_factor", "oidc", "apikey", "channel", "preferences", "telegram", "download", "blocklist",
         "library", "follow", "calendar", "profile", "job", "dlq", "indexer", "feed", "configuration", "secret", "backup", "audit",
+        "release",
     )  # fmt: skip
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in
 
-        from apps.accounts import damage, refused_keys, schema  # noqa: F401  (the latter two register themselves)
+        from apps.accounts import damage, refused_keys, released, schema  # noqa: F401  (the latter three register)
         from apps.accounts.channels import carrying
         from apps.feed import push
         from sokoul.damage import on_damage

@@ -21,6 +21,7 @@ import yaml
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from sokoul.edge import Edge, Side
 from sokoul.stack import unprivileged
 from sokoul.stack.embedded import Postgres, Valkey
 from sokoul.stack.processes import free_port, spawn
@@ -144,6 +145,30 @@ def test_nats_starts_with_its_configuration(tmp_path: Path) -> None:
         assert told["store_dir"] == str(tmp_path / "data" / "jetstream")
         assert greeted(port, TOKEN) == b"PONG\r\n"
         assert b"Authorization Violation" in greeted(port, "another")
+
+
+def test_the_edge_starts_as_compose_starts_it() -> None:
+    """Master and worker; its folder is open to its group, which `release` is in; SIGUSR1 ends it."""
+    port, folder = free_port(), Path(tempfile.mkdtemp(prefix="edge-"))  # a socket's name has to be short
+    script = SERVICES["edge"]["command"][-1].replace("/var/lib/haproxy", str(folder))
+    script = script.replace("/usr/local/etc/haproxy/haproxy.cfg", str(ROOT / "deploy/edge/haproxy.cfg"))
+    own = {name: value for name, value in SERVICES["edge"]["environment"].items() if "WEIGHT" in name}
+    own |= {"EDGE_BIND": f"127.0.0.1:{port}", "EDGE_CONNECTIONS": "200", "EDGE_ADMIN": str(folder / "admin.sock")}
+    own |= {"EDGE_WEB": "127.0.0.1:9", "EDGE_WEB_2": "127.0.0.1:9"}
+    path = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
+    edge = spawn(["sh", "-c", script], {"PATH": path, **own}, signal.SIGKILL, subprocess.DEVNULL, folder)
+    try:
+        until(lambda: answers(port), what="the edge")
+        assert folder.stat().st_mode & 0o777 == 0o770
+        sides = Edge(folder / "admin.sock").sides()
+        assert (sides.whole, sides[Side.GREEN].weight) == (Side.BLUE, 0)
+        edge.send_signal(signal.Signals[SERVICES["edge"]["stop_signal"]])
+        edge.wait(60)
+        until(lambda: not answers(port), what="the end of its worker")
+    finally:
+        edge.kill()
+        edge.wait()
+        shutil.rmtree(folder)
 
 
 def answers(port: int) -> bool:

@@ -43,7 +43,7 @@ TITLE = "The Last Night Tram"
 COMMANDS = {
     "search": "apps.downloads", "download": "apps.downloads", "check_stack": "sokoul", "rotate_secret": "sokoul",
     "import_library": "apps.downloads", "naming": "apps.downloads",
-    "backup": "sokoul", "restore": "sokoul", "smoke": "sokoul", "verify_audit": "apps.accounts",
+    "backup": "sokoul", "restore": "sokoul", "smoke": "sokoul", "release": "sokoul", "verify_audit": "apps.accounts",
 }  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from tests.image import COMPOSE, OURS, ROOT, SERVICES
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
 ENVIRONMENT = COMPOSE["x-environment"]
-PROFILES = {"prowlarr", "prometheus", "alertmanager", "grafana", "loki", "promtail"}
-LONG = sorted(SERVICES.keys() - {"setup"})  # what runs for long
+PROFILES = {"green", "release", "prowlarr", "prometheus", "alertmanager", "grafana", "loki", "promtail"}
+LONG = sorted(SERVICES.keys() - {"setup", "release"})  # what runs for long
 WRITES_OUTSIDE_ITS_VOLUMES = {"postgres", "prowlarr", "grafana"}
 
 
@@ -64,7 +64,7 @@ def test_every_variable_reaches_the_processes_and_no_secret_has_a_default() -> N
         assert re.search(r"\$\{\w+:\?Set \w+ in \.env to .{10,}\}", ENVIRONMENT[field.upper()]), field
     for name in re.findall(r"\$\{(\w*(?:PASSWORD|TOKEN|SECRET|KEY)):-([^}]+)\}", TEXT):
         raise AssertionError(f"{name} has a default")
-    assert all(SERVICES[name]["environment"] == ENVIRONMENT for name in OURS)
+    assert all(SERVICES[name]["environment"] == ENVIRONMENT for name in (*OURS, "green", "release"))
 
 
 @pytest.mark.parametrize("name", LONG)
@@ -76,9 +76,9 @@ def test_each_service_is_watched_limited_and_stopped_with_patience(name: str) ->
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service.get("read_only") is not (name in WRITES_OUTSIDE_ITS_VOLUMES)
-    if name in {*OURS, "edge"}:
+    if name in {*OURS, "green", "edge"}:
         assert service["stop_grace_period"] == "75s"
-    if name not in OURS:
+    if name not in {*OURS, "green"}:
         assert re.search(r":v?\d", service["image"]), "a version"
 
 
@@ -104,9 +104,11 @@ def test_ports_are_the_plans_and_open_to_nobody_but_this_machine() -> None:
 def test_the_web_believes_the_edge_alone_and_the_edge_runs_the_tested_configuration() -> None:
     subnet = COMPOSE["networks"]["door"]["ipam"]["config"][0]["subnet"]
     assert ENVIRONMENT["TRUSTED_PROXIES"] == subnet
-    assert {name for name, service in SERVICES.items() if "door" in service.get("networks", [])} == {"web", "edge"}
+    assert {name for name, service in SERVICES.items() if "door" in service.get("networks", [])} == {
+        "web", "green", "edge", "release",
+    }  # fmt: skip
     assert "./deploy/edge/haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro" in SERVICES["edge"]["volumes"]
-    known = set(re.findall(r"(EDGE_[A-Z_]+)", (ROOT / "deploy/edge/haproxy.cfg").read_text()))
+    known = set(re.findall(r"(EDGE_[A-Z_0-9]+)", (ROOT / "deploy/edge/haproxy.cfg").read_text()))
     assert SERVICES["edge"]["environment"].keys() <= known
 
 
@@ -115,3 +117,28 @@ def test_what_compose_mounts_from_the_checkout_is_there() -> None:
         assert (ROOT / source).exists(), source
     stages = yaml.safe_load((ROOT / "deploy/promtail/containers.yml").read_text())["scrape_configs"][0]
     assert stages["pipeline_stages"][0] == {"docker": {}}
+
+
+def test_the_two_webs_of_a_release_differ_in_their_image_alone_and_nobody_is_sent_to_the_second() -> None:
+    web, green = SERVICES["web"], SERVICES["green"]
+    assert {name for name in web.keys() | green.keys() if web.get(name) != green.get(name)} == {"image", "profiles"}
+    edge = SERVICES["edge"]["environment"]
+    assert (edge["EDGE_WEB"], edge["EDGE_WEB_2"]) == ("web:3000", "green:3000")
+    assert (edge["EDGE_WEIGHT"], edge["EDGE_WEIGHT_2"]) == ("100", "0")
+    assert {"web", "green"} <= set(ENVIRONMENT["ALLOWED_HOSTS"].split(","))
+
+
+def test_the_edges_socket_reaches_the_release_and_no_other_service() -> None:
+    mounted = {
+        name: volume.split(":")[1]
+        for name, service in SERVICES.items()
+        for volume in service.get("volumes", [])
+        if volume.startswith("edge:")
+    }
+    assert mounted == {"edge": "/var/lib/haproxy", "release": "/edge"}
+    folder, name = SERVICES["edge"]["environment"]["EDGE_ADMIN"].rsplit("/", 1)
+    assert folder == mounted["edge"]
+    assert f"{mounted['release']}/{name}" in SERVICES["release"]["entrypoint"]
+    assert SERVICES["release"]["group_add"] == ["99"], "the edge's own"
+    assert SERVICES["release"]["depends_on"] == [], "the way back waits for nothing"
+    assert f"chmod 770 {folder} " in SERVICES["edge"]["command"][-1]
