@@ -159,6 +159,7 @@ def test_the_edge_starts_as_compose_starts_it() -> None:
     edge = spawn(["sh", "-c", script], {"PATH": path, **own}, signal.SIGKILL, subprocess.DEVNULL, folder)
     try:
         until(lambda: answers(port), what="the edge")
+        until(lambda: listens_to_signals(edge.pid), what="its master being ready to be told")
         assert folder.stat().st_mode & 0o777 == 0o770
         sides = Edge(folder / "admin.sock").sides()
         assert (sides.whole, sides[Side.GREEN].weight) == (Side.BLUE, 0)
@@ -169,6 +170,13 @@ def test_the_edge_starts_as_compose_starts_it() -> None:
         edge.kill()
         edge.wait()
         shutil.rmtree(folder)
+
+
+def listens_to_signals(pid: int) -> bool:
+    """HAProxy's master starts itself anew once its worker runs, and forgets what it was told until then."""
+    anew = b"HAPROXY_MWORKER_WAIT_ONLY=" in Path(f"/proc/{pid}/environ").read_bytes()
+    caught = re.search(r"^SigCgt:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return anew and caught is not None and bool(int(caught[1], 16) & 1 << signal.SIGUSR1 - 1)
 
 
 def answers(port: int) -> bool:
