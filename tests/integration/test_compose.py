@@ -157,18 +157,30 @@ def test_the_edge_starts_as_compose_starts_it() -> None:
     own |= {"EDGE_WEB": "127.0.0.1:9", "EDGE_WEB_2": "127.0.0.1:9"}
     path = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
     edge = spawn(["sh", "-c", script], {"PATH": path, **own}, signal.SIGKILL, subprocess.DEVNULL, folder)
+
+    def ended() -> bool:
+        """Said again: a master that has just begun does not hear it."""
+        edge.send_signal(signal.Signals[SERVICES["edge"]["stop_signal"]])
+        return edge.poll() is not None
+
     try:
-        until(lambda: answers(port), what="the edge")
+        until(lambda: (folder / "admin.sock").exists() and alive(port), what="the edge")
         assert folder.stat().st_mode & 0o777 == 0o770
         sides = Edge(folder / "admin.sock").sides()
         assert (sides.whole, sides[Side.GREEN].weight) == (Side.BLUE, 0)
-        edge.send_signal(signal.Signals[SERVICES["edge"]["stop_signal"]])
-        edge.wait(60)
+        until(ended, 60, "the end of the edge")
         until(lambda: not answers(port), what="the end of its worker")
     finally:
         edge.kill()
         edge.wait()
         shutil.rmtree(folder)
+
+
+def alive(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/edge/alive", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def answers(port: int) -> bool:
