@@ -157,8 +157,9 @@ def test_the_edge_starts_as_compose_starts_it() -> None:
     own |= {"EDGE_WEB": "127.0.0.1:9", "EDGE_WEB_2": "127.0.0.1:9"}
     path = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
     edge = spawn(["sh", "-c", script], {"PATH": path, **own}, signal.SIGKILL, subprocess.DEVNULL, folder)
+
     try:
-        until(lambda: answers(port), what="the edge")
+        until(lambda: (folder / "admin.sock").exists() and alive(port), what="the edge")
         until(lambda: listens_to_signals(edge.pid), what="its master being ready to be told")
         assert folder.stat().st_mode & 0o777 == 0o770
         sides = Edge(folder / "admin.sock").sides()
@@ -177,6 +178,13 @@ def listens_to_signals(pid: int) -> bool:
     anew = b"HAPROXY_MWORKER_WAIT_ONLY=" in Path(f"/proc/{pid}/environ").read_bytes()
     caught = re.search(r"^SigCgt:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return anew and caught is not None and bool(int(caught[1], 16) & 1 << signal.SIGUSR1 - 1)
+
+
+def alive(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/edge/alive", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def answers(port: int) -> bool:
