@@ -6,7 +6,7 @@ Without that confirmation somebody who was made to press a foreign link would ha
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -21,6 +21,7 @@ from sokoul.errors import PermanentError, TransientError, conflict
 VALID = timedelta(minutes=10)
 # core.telegram.org/bots/features#deep-linking: at most 64 characters of A-Z, a-z, 0-9, _ and -
 CODE_BYTES = 32
+_Theirs = TypeVar("_Theirs", TelegramCode, TelegramLink)
 
 
 class Asked(NamedTuple):
@@ -113,7 +114,8 @@ def _confirm(user: User) -> None:
 def refuse(user_id: int) -> None:
     """Whoever asks is not the person; who is linked already stays."""
     with transaction.atomic():
-        code = TelegramCode.objects.select_for_update().select_related("user").filter(user_id=user_id).first()
+        _hold(user_id)
+        code = _locked(TelegramCode, user_id)
         if code is None:
             return
         code.delete()
@@ -146,13 +148,23 @@ def speak(telegram_id: int, language: str) -> None:
 def unlink(user_id: int, *, why: str) -> None:
     """Afterwards no Telegram account speaks for this person, nor waits to; `why` goes to the audit trail."""
     with transaction.atomic():
+        _hold(user_id)
         TelegramCode.objects.filter(user_id=user_id).delete()
-        link = TelegramLink.objects.select_for_update().select_related("user").filter(user_id=user_id).first()
+        link = _locked(TelegramLink, user_id)
         if link is None:
             return
         link.delete()
         Channel.objects.filter(user_id=user_id, kind=Kind.TELEGRAM).delete()
         audit.record("telegram.unlinked", link.user.username, link.user, telegram_id=link.telegram_id, why=why)
+
+
+def _hold(user_id: int) -> None:
+    """The person before what is theirs, as whoever links them or chooses a new password: else the two would wait for each other."""
+    User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+
+
+def _locked(model: type[_Theirs], user_id: int) -> _Theirs | None:
+    return model._default_manager.select_for_update(of=("self",)).select_related("user").filter(user_id=user_id).first()
 
 
 def unlink_chat(chat_id: int, *, why: str) -> None:

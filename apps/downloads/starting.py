@@ -90,6 +90,7 @@ def start(
     """
     if torrent_id is not None and magnet:
         raise PermanentError("Give a release or a magnet, not both.", fields={"magnet": ["not with torrent_id"]})
+    _refuse_beyond(media_id, torrent_id, profile_id, replaces)
     link = parse_magnet(magnet) if magnet else None
     wish = Wish(user_id, media_id, torrent_id, link, season, episode, profile_id, automatic, how, replaces)
     if not connection.in_atomic_block:
@@ -100,6 +101,14 @@ def start(
     with transaction.atomic():
         message.send(MessagePart(_HOLD, [user_id, profile_id, replaces]))
         return _accept(wish, held=True)
+
+
+def _refuse_beyond(*numbers: int | None) -> None:
+    """404 for what no row can have, as for what no row has: the functions take nothing larger than their types."""
+    names = ("This title", "This release of this title", "This quality profile", "This download")
+    for what, number in zip(names, numbers, strict=True):
+        if number is not None and not 0 < number < 2**63:
+            raise not_found(what)
 
 
 def _accept(wish: Wish, *, held: bool = False) -> tuple[Download, str]:

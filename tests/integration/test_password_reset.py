@@ -3,8 +3,9 @@
 import re
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -15,9 +16,9 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts import families, resets, services, tasks
+from apps.accounts import families, resets, services, tasks, telegram
 from apps.accounts.channels.models import Channel
-from apps.accounts.models import Attempt, AuditEntry, TelegramLink, User
+from apps.accounts.models import Attempt, AuditEntry, TelegramCode, TelegramLink, User
 from apps.feed.models import Event
 from apps.jobs.models import Job
 from apps.jobs.registry import Running
@@ -250,6 +251,40 @@ def test_the_telegram_account_that_somebody_linked_goes_and_is_named_in_the_mail
     (letter,) = mailbox.mails
     assert letter["To"] == "alice@example.com"
     assert "The Telegram account 100 % mallory, which was linked, speaks for you no longer." in letter.get_content()
+
+
+@pytest.mark.parametrize("act", [partial(telegram.unlink, why="asked on the web"), telegram.refuse])
+def test_who_unlinks_telegram_meanwhile_waits(transactional_db: None, alice: User, act: Callable[[int], None]) -> None:
+    """And holds nothing by then that the reset needs."""
+    TelegramLink.objects.create(user=alice, telegram_id=7, chat_id=7, name="alice there")
+    now = timezone.now()
+    TelegramCode.objects.create(user=alice, digest="0" * 64, telegram_id=8, chat_id=8, used_at=now, expires_at=now)
+    code, begun = resets.code_for(alice), list[Future[None]]()
+
+    def elsewhere() -> None:
+        try:
+            act(alice.pk)
+        finally:
+            connection.close()
+
+    def meanwhile(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        answer = execute(sql, *rest)
+        if sql.startswith('UPDATE "users"') and not begun:
+            begun.append(threads.submit(elsewhere))
+            waiting = (
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            )
+            with connection.cursor() as cursor:
+                until(lambda: cursor.execute(waiting).fetchone()[0], what="the other one waiting for the reset")
+        return answer
+
+    with ThreadPoolExecutor(1) as threads:
+        with connection.execute_wrapper(meanwhile):
+            resets.reset(code, NEW)
+        begun[0].result(60)
+    assert actions() == ["telegram.unlinked", "auth.password_reset"]
+    assert not TelegramLink.objects.exists()
+    assert not TelegramCode.objects.exists()
 
 
 def test_a_new_password_ends_the_lock_of_its_account(db: None, alice: User) -> None:

@@ -177,6 +177,15 @@ def test_what_is_gone_when_it_is_to_be_named_is_404(alice: User, media: Media, g
     assert written() == [0, 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("number", [-1, 2**63, 10**20])
+@pytest.mark.parametrize("name", ["media_id", "torrent_id", "profile_id", "replaces"])
+def test_what_no_row_can_have_is_404(alice: User, media: Media, name: str, number: int) -> None:
+    with pytest.raises(PermanentError) as refused:
+        services.start(alice.pk, **{"media_id": media.pk, name: number})
+    assert refused.value.status == 404
+    assert written() == [0, 0, 0, 0, 0]
+
+
 def test_within_a_transaction_a_wish_is_that_one_s(alice: User, media: Media) -> None:
     with transaction.atomic():
         services.start(alice.pk, media.pk)
