@@ -1,5 +1,6 @@
 """Servers that stop or freeze while a test looks on, and are as they were afterwards."""
 
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from django.db import connection
 
 from tests.servers import SERVERS
+from tests.waiting import until
 
 NAMES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL", "nats": "NATS_URL"}
 
@@ -37,6 +39,18 @@ def broken(component: str, how: str) -> Iterator[None]:
     finally:
         for pid in reversed(pids):
             _signal(pid, signal.SIGCONT)
+
+
+def lose_stream(name: str) -> None:
+    """NATS comes back without this stream: it was away, and the files are gone. (It never loses one while it runs: what it still deletes
+    of a stream may be the files of a new one with that name.)"""
+    from apps.jobs import broker
+
+    server = SERVERS[NAMES["nats"]]
+    with broken("nats", "stopped"):
+        until(lambda: not broker.is_connected(), what="NATS being missed")
+        shutil.rmtree(server.folder / "store" / "jetstream" / "$G" / "streams" / name)
+    until(broker.is_connected, what="NATS being back")
 
 
 def _frozen(pid: int) -> list[int]:

@@ -19,7 +19,6 @@ from apps.accounts.models import AuditCopy, AuditEntry, TelegramCode, User
 from apps.downloads import services as downloads
 from apps.downloads.models import Download
 from apps.jobs import broker, relay
-from apps.jobs.broker.connection import jetstream
 from apps.jobs.models import Job, Status
 from apps.media.models import Media
 from sokoul import component
@@ -28,6 +27,7 @@ from sokoul.env import ENV
 from sokoul.stack.embedded import Postgres
 from tests import servers
 from tests.factories import PASSWORD
+from tests.outages import lose_stream
 from tests.waiting import until
 
 
@@ -147,12 +147,8 @@ def test_without_nats_the_copy_is_late_and_whole(stream: None) -> None:
     assert [row["action"] for row in copies()] == ["before", "one", "two", "three"]
 
 
-async def _without_its_stream() -> None:
-    await (await jetstream()).delete_stream("LOGS")
-
-
 def test_what_jetstream_does_not_take_is_sent_again(stream: None) -> None:
-    broker.call(_without_its_stream())
+    lose_stream("LOGS")
     record("one", "two")
     assert copying.copy() == 0
     broker.call(broker.declare())

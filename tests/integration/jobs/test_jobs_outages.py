@@ -20,6 +20,7 @@ from sokoul.stack.embedded import Postgres
 from tests import servers
 from tests.integration.jobs import kit
 from tests.integration.jobs.kit import published, wait_for
+from tests.outages import lose_stream
 
 StartWorker = Callable[..., Any]
 StartProcess = Callable[..., "subprocess.Popen[bytes]"]
@@ -200,15 +201,9 @@ def test_what_nats_has_lost_is_published_anew(queue: None, worker: StartWorker, 
 
 def test_streams_that_vanished_are_made_again(queue: None, worker: StartWorker) -> None:
     worker()
-    broker.call(_delete_stream())
+    lose_stream(JOBS)
     job = services.enqueue("scout", "noop", {})
     relay_turns(lambda: has(job, Status.COMPLETED))
-
-
-async def _delete_stream() -> None:
-    from apps.jobs.broker.connection import jetstream
-
-    await (await jetstream()).delete_stream(JOBS)
 
 
 def test_a_failed_job_is_told_without_nats_and_its_letter_comes_later(
