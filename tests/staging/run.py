@@ -62,14 +62,19 @@ async def _held(http: httpx.AsyncClient) -> Held:
     answer = await http.get("/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
     if answer.status_code != 200:
         return {}
+    return held_by(answer.text)
+
+
+def held_by(metrics: str) -> Held:
+    """Of what lives: what a process that is gone has used is still counted, and it holds nothing."""
     held: Held = {}
-    for family in text_string_to_metric_families(answer.text):
+    for family in text_string_to_metric_families(metrics):
         for sample in family.samples:
             if sample.name == "sokoul_process_memory_bytes":
                 held.setdefault(sample.labels["component"], {})["memory"] = sample.value / 1e6
             elif sample.name == "sokoul_process_cpu_seconds_total":
                 held.setdefault(sample.labels["component"], {})["processor"] = sample.value
-    return held
+    return {component: of for component, of in held.items() if of.keys() == {"memory", "processor"}}
 
 
 def judged(samples: list[Sample], p95: float) -> Iterator[str]:

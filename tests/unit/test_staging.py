@@ -41,3 +41,14 @@ def test_a_server_that_stands_still_is_late_for_all_that_was_due() -> None:
     samples = asyncio.run(one())
     assert len(samples) == 10
     assert sum(sample.ms > 100 for sample in samples) >= 7
+
+
+def test_what_is_gone_holds_nothing() -> None:
+    text = (
+        "# TYPE sokoul_process_memory_bytes gauge\n"
+        'sokoul_process_memory_bytes{component="web"} 150000000\n'
+        "# TYPE sokoul_process_cpu_seconds counter\n"
+        'sokoul_process_cpu_seconds_total{component="web"} 2.5\n'
+        'sokoul_process_cpu_seconds_total{component="scout"} 0.4\n'
+    )
+    assert run.held_by(text) == {"web": {"memory": 150.0, "processor": 2.5}}
