@@ -10,7 +10,10 @@ from sokoul.postgres.message import MessagePart
 
 
 def inserting(row: Model) -> MessagePart:
-    """What `row.save(force_insert=True)` sends, for a model without signals. Its key is there already, or the database's to make."""
+    """What `row.save(force_insert=True)` sends, for a model without signals. Its key is there already, or the database's to make.
+
+    The row does not learn that it was saved: who wants to change it reads it anew.
+    """
     sql, fields = _statement(type(row), row.pk is not None)
     return MessagePart(sql, [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields])
 

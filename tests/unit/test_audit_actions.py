@@ -60,14 +60,14 @@ def written() -> set[str]:
     return {action for source in sources for action in actions(source)}
 
 
-def documented() -> set[str]:
+def documented() -> list[str]:
     table = re.findall(r"^\| (`.+?) \|", (ROOT / "docs" / "audit.md").read_text(), re.MULTILINE)
-    return {action for cell in table for action in re.findall(r"`([^`]+)`", cell)}
+    return [action for cell in table for action in re.findall(r"`([^`]+)`", cell)]
 
 
-def test_the_table_has_every_action_and_no_other() -> None:
+def test_the_table_has_every_action_once_and_no_other() -> None:
     found = written()
-    assert found == documented()
+    assert sorted(found) == sorted(documented())
     assert len(found) > 30
 
 
